@@ -1,0 +1,1 @@
+"""What a partition is made of: record batches, the records in them, control markers, compression."""

@@ -1,0 +1,202 @@
+"""Record batch v2: the unit that producers send, logs keep and consumers fetch.
+
+A batch is a header of 61 bytes and a section of records, compressed as a whole or not at all:
+
+    position  type    field
+    0         int64   base offset
+    8         int32   batch length: bytes that follow this field
+    12        int32   partition leader epoch
+    16        int8    magic, always 2 here
+    17        uint32  CRC-32C of everything from the attributes to the end
+    21        int16   attributes: bits 0-2 compression, 3 timestamp type, 4 transactional, 5 control, 6 delete horizon
+    23        int32   last offset delta
+    27        int64   base timestamp in ms
+    35        int64   max timestamp in ms
+    43        int64   producer id
+    51        int16   producer epoch
+    53        int32   base sequence
+    57        int32   number of records
+    61                records
+
+Base offset and leader epoch lie outside the CRC, so a broker gives both in place without touching the rest. Nothing
+here but `encode_batch` and `decode_records` looks at a record.
+
+Source: KIP-98 (layout), KIP-534 (delete horizon).
+"""
+
+from collections.abc import Iterator
+from struct import Struct
+from typing import Final, NamedTuple
+
+from crc32c import crc32c
+
+from dotkafka.errors import DecodeError
+
+Buffer = bytes | bytearray | memoryview
+WritableBuffer = bytearray | memoryview
+
+MAGIC: Final = 2
+HEADER_SIZE: Final = 61
+BATCH_HEADER: Final = Struct(">qiibIhiqqqhii")
+NO_PRODUCER_ID: Final = -1
+NO_PRODUCER_EPOCH: Final = -1
+NO_SEQUENCE: Final = -1
+NO_TIMESTAMP: Final = -1
+NO_PARTITION_LEADER_EPOCH: Final = -1
+
+COMPRESSION_MASK: Final = 0x07
+LOG_APPEND_TIME_FLAG: Final = 0x08
+TRANSACTIONAL_FLAG: Final = 0x10
+CONTROL_FLAG: Final = 0x20
+DELETE_HORIZON_FLAG: Final = 0x40
+
+_LENGTH_END: Final = 12
+_LEADER_EPOCH_POSITION: Final = 12
+_MAGIC_POSITION: Final = 16
+_CRC_POSITION: Final = 17
+_CRC_START: Final = 21
+_MAX_TIMESTAMP_POSITION: Final = 35
+_MAX_SEQUENCE: Final = 2**31 - 1
+
+_INT16: Final = Struct(">h")
+_INT32: Final = Struct(">i")
+_UINT32: Final = Struct(">I")
+_INT64: Final = Struct(">q")
+
+
+class BatchHeader(NamedTuple):
+    """The 13 fields of a batch header, as they are on the wire, and what follows from them."""
+
+    base_offset: int
+    batch_length: int
+    partition_leader_epoch: int
+    magic: int
+    crc: int
+    attributes: int
+    last_offset_delta: int
+    base_timestamp_ms: int
+    max_timestamp_ms: int
+    producer_id: int
+    producer_epoch: int
+    base_sequence: int
+    record_count: int
+
+    @property
+    def size_bytes(self) -> int:
+        """The whole batch, header included."""
+        return _LENGTH_END + self.batch_length
+
+    @property
+    def last_offset(self) -> int:
+        """The offset of the last record, which compaction may have removed."""
+        return self.base_offset + self.last_offset_delta
+
+    @property
+    def next_offset(self) -> int:
+        """The offset after the batch."""
+        return self.base_offset + self.last_offset_delta + 1
+
+    @property
+    def compression(self) -> int:
+        """The codec's number, 0-7; `dotkafka.records.compression.Compression` names those that exist."""
+        return self.attributes & COMPRESSION_MASK
+
+    @property
+    def timestamp_type_is_log_append(self) -> bool:
+        """Whether all records have the max timestamp, given by the broker, in place of their own."""
+        return self.attributes & LOG_APPEND_TIME_FLAG != 0
+
+    @property
+    def is_transactional(self) -> bool:
+        """Whether the batch is part of a transaction."""
+        return self.attributes & TRANSACTIONAL_FLAG != 0
+
+    @property
+    def is_control(self) -> bool:
+        """Whether the record is the broker's own, never shown to applications; see `dotkafka.records.control`."""
+        return self.attributes & CONTROL_FLAG != 0
+
+    @property
+    def delete_horizon_ms(self) -> int | None:
+        """When compaction may drop the batch's tombstones or markers; it then stands in place of the base timestamp."""
+        return self.base_timestamp_ms if self.attributes & DELETE_HORIZON_FLAG else None
+
+    @property
+    def last_sequence(self) -> int:
+        """The sequence of the last record, or -1 if the batch has no sequences."""
+        if self.base_sequence < 0:
+            return NO_SEQUENCE
+        return increment_sequence(self.base_sequence, self.last_offset_delta)
+
+
+def increment_sequence(sequence: int, increment: int) -> int:
+    """Return the sequence `increment` records later: after 2**31 - 1 comes 0."""
+    return (sequence + increment) & _MAX_SEQUENCE
+
+
+def read_header(data: Buffer, position: int = 0) -> BatchHeader:
+    """Return the header of the batch that starts at `position`. The batch itself may be cut short.
+
+    Raises:
+        DecodeError: fewer than 61 bytes are left, the magic is not 2, or the length or a count is impossible.
+    """
+    if position < 0 or len(data) - position < HEADER_SIZE:
+        raise DecodeError(
+            f"record batch at byte {position} is cut short: {len(data) - position} bytes of its header are there"
+        )
+    header = BatchHeader._make(BATCH_HEADER.unpack_from(data, position))
+    if header.magic != MAGIC:
+        raise DecodeError(f"record batch at byte {position} has magic {header.magic}; only {MAGIC} is read here")
+    if header.batch_length < HEADER_SIZE - _LENGTH_END:
+        raise DecodeError(
+            f"record batch at byte {position} claims a length of {header.batch_length} bytes, less than its header"
+        )
+    if header.last_offset_delta < 0 or header.record_count < 0:
+        raise DecodeError(
+            f"record batch at byte {position} has last offset delta {header.last_offset_delta} "
+            f"and {header.record_count} records; neither can be negative"
+        )
+    return header
+
+
+def batch_headers(data: Buffer) -> Iterator[tuple[int, BatchHeader]]:
+    """Yield the position and the header of each batch, one after another, to the end of `data`.
+
+    Raises:
+        DecodeError: a header is wrong, or the last batch is cut short; the batches before it have been yielded.
+    """
+    position = 0
+    size = len(data)
+    while position < size:
+        header = read_header(data, position)
+        end = position + header.size_bytes
+        if end > size:
+            raise DecodeError(
+                f"record batch at byte {position} is cut short: {size - position} of {header.size_bytes} bytes"
+            )
+        yield position, header
+        position = end
+
+
+def verify_crc(data: Buffer, position: int, header: BatchHeader) -> bool:
+    """Tell whether the batch at `position` is whole and matches the CRC of its header. Copies nothing."""
+    end = position + header.size_bytes
+    return end <= len(data) and crc32c(memoryview(data)[position + _CRC_START : end]) == header.crc
+
+
+def patch_offset_and_epoch(data: WritableBuffer, position: int, base_offset: int, leader_epoch: int) -> None:
+    """Give the batch at `position` its base offset and partition leader epoch, in place. The CRC stays valid."""
+    _INT64.pack_into(data, position, base_offset)
+    _INT32.pack_into(data, position + _LEADER_EPOCH_POSITION, leader_epoch)
+
+
+def patch_log_append_time(data: WritableBuffer, position: int, timestamp_ms: int) -> None:
+    """Give all records of the whole batch at `position` the timestamp `timestamp_ms` of type LogAppendTime, in place.
+
+    Only the header changes: attributes, max timestamp and CRC.
+    """
+    header = read_header(data, position)
+    _INT16.pack_into(data, position + _CRC_START, header.attributes | LOG_APPEND_TIME_FLAG)
+    _INT64.pack_into(data, position + _MAX_TIMESTAMP_POSITION, timestamp_ms)
+    crc = crc32c(memoryview(data)[position + _CRC_START : position + header.size_bytes])
+    _UINT32.pack_into(data, position + _CRC_POSITION, crc)
