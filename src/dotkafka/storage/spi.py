@@ -51,6 +51,8 @@ class WalWriter(Protocol):
 
         All or nothing: after a crash the entry is read back whole or not at all, and never without all before it.
 
+        `parts` are contiguous buffers of single bytes.
+
         Raises:
             Fenced: a newer writer exists; nothing was appended.
             StorageUnavailable: nothing is known to be appended (a full disk, say); the same call may be made again, and
@@ -76,17 +78,25 @@ class WriteAheadLog(Protocol):
         """Whether entries survive the process. If not, appending is quick and may be done inline."""
         ...
 
-    def open(self, shard: int, owner: str) -> WalWriter:
+    def open(self, shard: int, owner: str, *, minimum_epoch: int = 0, minimum_sequence: int = 0) -> WalWriter:
         """Become the writer of a shard; any earlier writer gets `Fenced` from then on.
 
-        A torn tail (an append that a crash cut) is removed, and the log continues after the last whole entry.
+        A torn tail (an append that a crash cut) is removed, and the log continues after the last whole entry. What is
+        then in the log is durable, also what an earlier writer appended without learning that it succeeded.
+
+        The minimums are for a log that is behind its checkpoint store, because it lives in memory or was removed: pass
+        `checkpoint.epoch + 1` and `checkpoint.next_sequence`, else the store refuses the new epoch as an old one, and
+        new entries look as if they were in the checkpoint.
 
         Args:
             shard: number of the shard, from 0.
             owner: who asks, for messages to people; not interpreted.
+            minimum_epoch: the writer's epoch will be this or higher.
+            minimum_sequence: if the log ends before it, its entries are dropped and it starts over from here.
 
         Raises:
             Fenced: another live owner holds the shard, and this engine cannot fence it.
+            StorageUnavailable: not possible now (a full disk, say); the shard is as it was.
             StorageFailed: an entry in the middle is damaged; the message names the file and the offset.
         """
         ...
@@ -94,10 +104,11 @@ class WriteAheadLog(Protocol):
     def read(self, shard: int, from_sequence: int) -> Iterator[WalEntry]:
         """Yield entries in order, from `from_sequence` (or the oldest kept, if that is later) to the end.
 
-        Payloads are valid until the next entry is asked for.
+        Payloads are valid until the next entry is asked for. Entries appended after the call may be left out. Not to be
+        used while a writer trims what is being read.
 
         Raises:
-            StorageFailed: an entry in the middle is damaged, or one is missing.
+            StorageFailed: an entry in the middle is damaged, or one is missing; the message names the file and the offset.
         """
         ...
 
@@ -116,9 +127,10 @@ class PartitionChanges:
     """What has happened to one partition since the last checkpoint."""
 
     batches: Sequence[StoredBatch] = ()
-    """To be added, in offset order, above all that the store has."""
+    """To be added, in offset order, above all that the store has. Those it has already (from a save whose outcome was
+    unknown) are skipped."""
     log_start_offset: int = 0
-    """Batches that end below it may be dropped. A batch that holds it stays whole."""
+    """Batches that end below it may be dropped. A batch that holds it stays whole. It never goes back."""
     truncate_to: int | None = None
     """If set: stored batches with `last_offset >= truncate_to` are removed before `batches` are added."""
 
@@ -139,7 +151,10 @@ class Changes:
 
 
 class StoredRange(NamedTuple):
-    """What a checkpoint holds of one partition: batches from `log_start_offset` up to, not including, `end_offset`."""
+    """What a checkpoint holds of one partition: batches from `log_start_offset` up to, not including, `end_offset`.
+
+    `end_offset` is one more than the last offset ever saved, also when retention has removed every batch.
+    """
 
     log_start_offset: int
     end_offset: int
@@ -175,12 +190,13 @@ class CheckpointStore(Protocol):
     def read(self, shard: int, partition: TopicIdPartition, offset: int, max_bytes: int) -> Sequence[Buffer]:
         """Return whole batches in order, the first of them the one that holds `offset` or the first one after it.
 
-        As many as fit into `max_bytes`, but always at least one if there is one. Empty if there is none.
+        As many as fit into `max_bytes`, but always at least one if there is one. Empty if there is none. A buffer holds
+        one or more batches; none is cut.
         """
         ...
 
     def batch_for_timestamp(self, shard: int, partition: TopicIdPartition, timestamp_ms: int) -> Buffer | None:
-        """Return the first batch whose largest timestamp is `timestamp_ms` or later, or None."""
+        """Return the first batch (that one alone) whose largest timestamp is `timestamp_ms` or later, or None."""
         ...
 
     def close(self) -> None:
@@ -246,8 +262,12 @@ class FileSystem(Protocol):
         """Return once the folder's entries (creations, renames, removals) are on disk."""
         ...
 
-    def lock(self, name: str) -> "FolderLock":
-        """Take an exclusive lock that ends with the process, or raise BlockingIOError if another process has it."""
+    def lock(self, name: str, holder: str) -> "FolderLock":
+        """Take an exclusive lock that ends with the process; `holder` is told to those who come too late.
+
+        Raises:
+            BlockingIOError: it is taken; its `strerror` names the holder.
+        """
         ...
 
 

@@ -1,0 +1,220 @@
+"""Both storage seams in memory: for tests, for brokers whose data may die with the process, and as the plainest reading
+of what `dotkafka.storage.spi` promises.
+
+Payloads are copied once, on append or save, because callers reuse their buffers. Reads hand out views of those copies.
+"""
+
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from threading import Lock  # noqa: TID251 (a fenced writer's append must end before its successor starts)
+
+import attrs
+
+from dotkafka.errors import Fenced, StorageFailed
+from dotkafka.storage.spi import (
+    Buffer,
+    Changes,
+    Checkpoint,
+    PartitionChanges,
+    StoredBatch,
+    StoredRange,
+    TopicIdPartition,
+    WalEntry,
+)
+
+
+@attrs.define(eq=False)
+class _Shard:
+    """One shard's log, and who may write it."""
+
+    lock: Lock = attrs.field(factory=Lock)
+    epoch: int = -1
+    owner: str = ""
+    next_sequence: int = 0
+    entries: deque[WalEntry] = attrs.field(factory=deque)
+
+
+class MemoryWal:
+    """A write-ahead log (L1) that lives and dies with this object."""
+
+    durable = False
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._shards: dict[int, _Shard] = {}
+
+    def open(self, shard: int, owner: str, *, minimum_epoch: int = 0, minimum_sequence: int = 0) -> "MemoryWalWriter":
+        """Become the writer of a shard; see `WriteAheadLog.open`."""
+        with self._lock:
+            state = self._shards.setdefault(shard, _Shard())
+        with state.lock:
+            state.epoch = max(state.epoch + 1, minimum_epoch)
+            state.owner = owner
+            if state.next_sequence < minimum_sequence:
+                state.entries.clear()
+                state.next_sequence = minimum_sequence
+            return MemoryWalWriter(shard, state)
+
+    def read(self, shard: int, from_sequence: int) -> Iterator[WalEntry]:
+        """Yield the entries there are at the time of the call; see `WriteAheadLog.read`."""
+        state = self._shards.get(shard)
+        if state is None:
+            return
+        with state.lock:
+            entries = [entry for entry in state.entries if entry.sequence >= from_sequence]
+        yield from entries
+
+
+class MemoryWalWriter:
+    """The writer that `MemoryWal.open` returns; see `WalWriter`."""
+
+    def __init__(self, shard: int, state: _Shard) -> None:
+        self._shard = shard
+        self._state = state
+        self._closed = False
+        self.epoch = state.epoch
+
+    @property
+    def next_sequence(self) -> int:
+        """The sequence that the next appended entry will get."""
+        return self._state.next_sequence
+
+    def append(self, parts: Sequence[Buffer]) -> int:
+        """Append one entry; see `WalWriter.append`."""
+        payload = b"".join(parts)
+        with self._state.lock:
+            self._check_owner()
+            sequence = self._state.next_sequence
+            self._state.entries.append(WalEntry(sequence, self.epoch, memoryview(payload)))
+            self._state.next_sequence = sequence + 1
+            return sequence
+
+    def trim(self, before_sequence: int) -> None:
+        """Forget entries below `before_sequence`."""
+        with self._state.lock:
+            self._check_owner()
+            entries = self._state.entries
+            while entries and entries[0].sequence < before_sequence:
+                entries.popleft()
+
+    def close(self) -> None:
+        """Give the shard up. Appended entries stay."""
+        self._closed = True
+
+    def _check_owner(self) -> None:
+        if self.epoch != self._state.epoch:
+            raise Fenced(
+                f"shard {self._shard}: epoch {self.epoch} was fenced by epoch {self._state.epoch} of {self._state.owner}"
+            )
+        if self._closed:
+            raise StorageFailed(f"shard {self._shard}: this writer has been closed")
+
+
+@attrs.define(eq=False)
+class _StoredPartition:
+    """One partition's batches, in offset order; `last_offsets` holds theirs, for searching."""
+
+    log_start_offset: int = 0
+    end_offset: int = 0
+    batches: list[StoredBatch] = attrs.field(factory=list)
+    last_offsets: list[int] = attrs.field(factory=list)
+
+    def changed(self, changes: PartitionChanges) -> "_StoredPartition":
+        """Return this partition with the changes applied; this one stays as it is, for readers and for a failed save."""
+        kept = self.batches
+        end_offset = self.end_offset
+        if changes.truncate_to is not None:
+            count = bisect_left(self.last_offsets, changes.truncate_to)
+            first_removed = [kept[count].base_offset] if count < len(kept) else []
+            end_offset = min(end_offset, changes.truncate_to, *first_removed)
+            kept = kept[:count]
+        added = [
+            batch._replace(data=memoryview(bytes(batch.data)))
+            for batch in changes.batches
+            if batch.last_offset >= end_offset
+        ]
+        log_start_offset = max(self.log_start_offset, changes.log_start_offset)
+        batches = [batch for batch in (*kept, *added) if batch.last_offset >= log_start_offset]
+        end_offset = added[-1].last_offset + 1 if added else end_offset
+        return _StoredPartition(
+            log_start_offset,
+            max(end_offset, log_start_offset),
+            batches,
+            [batch.last_offset for batch in batches],
+        )
+
+
+@attrs.frozen
+class _StoredShard:
+    """One shard as of its last checkpoint. Replaced whole by each save, so a reader never sees half of one."""
+
+    epoch: int
+    next_sequence: int
+    partitions: Mapping[TopicIdPartition, _StoredPartition]
+    snapshots: Mapping[str, bytes]
+
+
+class MemoryCheckpointStore:
+    """A checkpoint store (L2) that lives and dies with this object."""
+
+    def __init__(self) -> None:
+        self._shards: dict[int, _StoredShard] = {}
+
+    def load(self, shard: int) -> Checkpoint | None:
+        """Return what the shard holds, or None if nothing was ever saved."""
+        stored = self._shards.get(shard)
+        if stored is None:
+            return None
+        return Checkpoint(
+            stored.epoch,
+            stored.next_sequence,
+            {
+                name: StoredRange(partition.log_start_offset, partition.end_offset)
+                for name, partition in stored.partitions.items()
+            },
+            dict(stored.snapshots),
+        )
+
+    def save(self, shard: int, changes: Changes) -> None:
+        """Apply `changes` in one step; see `CheckpointStore.save`."""
+        stored = self._shards.get(shard) or _StoredShard(-1, 0, {}, {})
+        if stored.epoch > changes.epoch:
+            raise Fenced(
+                f"shard {shard}: epoch {changes.epoch} is older than epoch {stored.epoch} of the last checkpoint"
+            )
+        partitions = dict(stored.partitions)
+        for name in changes.deleted:
+            partitions.pop(name, None)
+        for name, partition_changes in changes.partitions.items():
+            partitions[name] = partitions.get(name, _StoredPartition()).changed(partition_changes)
+        snapshots = dict(stored.snapshots)
+        for snapshot_name, snapshot in changes.snapshots.items():
+            if snapshot is None:
+                snapshots.pop(snapshot_name, None)
+            else:
+                snapshots[snapshot_name] = snapshot
+        self._shards[shard] = _StoredShard(changes.epoch, changes.next_sequence, partitions, snapshots)
+
+    def read(self, shard: int, partition: TopicIdPartition, offset: int, max_bytes: int) -> Sequence[Buffer]:
+        """Return whole batches from `offset` on; see `CheckpointStore.read`."""
+        stored = self._find(shard, partition)
+        found: list[Buffer] = []
+        for batch in stored.batches[bisect_left(stored.last_offsets, offset) :]:
+            max_bytes -= len(batch.data)
+            if found and max_bytes < 0:
+                break
+            found.append(batch.data)
+        return found
+
+    def batch_for_timestamp(self, shard: int, partition: TopicIdPartition, timestamp_ms: int) -> Buffer | None:
+        """Return the first batch whose largest timestamp is `timestamp_ms` or later, or None."""
+        batches = self._find(shard, partition).batches
+        return next((batch.data for batch in batches if batch.max_timestamp_ms >= timestamp_ms), None)
+
+    def close(self) -> None:
+        """Do nothing: what was saved stays as long as this object."""
+
+    def _find(self, shard: int, partition: TopicIdPartition) -> _StoredPartition:
+        stored = self._shards.get(shard)
+        return stored.partitions.get(partition, _StoredPartition()) if stored else _StoredPartition()
