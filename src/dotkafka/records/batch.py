@@ -24,15 +24,17 @@ here but `encode_batch` and `decode_records` looks at a record.
 Source: KIP-98 (layout), KIP-534 (delete horizon).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from struct import Struct
+from struct import error as struct_error
 from typing import Final, NamedTuple
 
 from crc32c import crc32c
 
-from dotkafka.errors import DecodeError
+from dotkafka.errors import DecodeError, EncodeError
+from dotkafka.records.compression import DEFAULT_MAX_DECOMPRESSED_BYTES, Buffer, Compression, compress, decompress
+from dotkafka.records.record import MIN_RECORD_BYTES, Record, RecordSection, decode_section, encode_section
 
-Buffer = bytes | bytearray | memoryview
 WritableBuffer = bytearray | memoryview
 
 MAGIC: Final = 2
@@ -198,5 +200,109 @@ def patch_log_append_time(data: WritableBuffer, position: int, timestamp_ms: int
     header = read_header(data, position)
     _INT16.pack_into(data, position + _CRC_START, header.attributes | LOG_APPEND_TIME_FLAG)
     _INT64.pack_into(data, position + _MAX_TIMESTAMP_POSITION, timestamp_ms)
-    crc = crc32c(memoryview(data)[position + _CRC_START : position + header.size_bytes])
+    _write_crc(data, position, position + header.size_bytes)
+
+
+def encode_batch(  # noqa: PLR0913 (a batch header has that many fields to choose)
+    records: Sequence[Record],
+    *,
+    base_offset: int = 0,
+    partition_leader_epoch: int = NO_PARTITION_LEADER_EPOCH,
+    compression: int = Compression.NONE,
+    producer_id: int = NO_PRODUCER_ID,
+    producer_epoch: int = NO_PRODUCER_EPOCH,
+    base_sequence: int = NO_SEQUENCE,
+    is_transactional: bool = False,
+    is_control: bool = False,
+    base_timestamp_ms: int | None = None,
+) -> bytearray:
+    """Return one batch of the records, at least one, which get the offsets from `base_offset` on in their order.
+
+    Their own offsets are not looked at. Timestamps are counted from `base_timestamp_ms`, or from the first record's.
+
+    Raises:
+        EncodeError: there is no record, or a value is out of the range of its field.
+        ApiError: UNSUPPORTED_COMPRESSION_TYPE, if the extra for the codec is not installed.
+    """
+    if not records:
+        raise EncodeError("a record batch needs at least one record")
+    if base_timestamp_ms is None:
+        base_timestamp_ms = records[0].timestamp_ms
+    parts, max_timestamp_ms = encode_section(records, base_timestamp_ms)
+    if compression:
+        parts = [compress(compression, b"".join(parts))]
+    batch = bytearray().join((bytes(HEADER_SIZE), *parts))
+    attributes = compression | TRANSACTIONAL_FLAG * is_transactional | CONTROL_FLAG * is_control
+    try:
+        BATCH_HEADER.pack_into(
+            batch,
+            0,
+            base_offset,
+            len(batch) - _LENGTH_END,
+            partition_leader_epoch,
+            MAGIC,
+            0,
+            attributes,
+            len(records) - 1,
+            base_timestamp_ms,
+            max_timestamp_ms,
+            producer_id,
+            producer_epoch,
+            base_sequence,
+            len(records),
+        )
+    except struct_error as error:
+        raise EncodeError(f"record batch: {error}") from None
+    _write_crc(batch, 0, len(batch))
+    return batch
+
+
+def decode_records(batch: Buffer, *, max_decompressed_bytes: int = DEFAULT_MAX_DECOMPRESSED_BYTES) -> list[Record]:
+    """Return the records of one whole batch, control records included.
+
+    Raises:
+        DecodeError: as `iterate_records`.
+        ApiError: UNSUPPORTED_COMPRESSION_TYPE, if the extra for the codec is not installed.
+    """
+    return list(iterate_records(batch, max_decompressed_bytes=max_decompressed_bytes))
+
+
+def iterate_records(batch: Buffer, *, max_decompressed_bytes: int = DEFAULT_MAX_DECOMPRESSED_BYTES) -> Iterator[Record]:
+    """Return an iterator that decodes the records of one whole batch as they are asked for.
+
+    Header, CRC and compression are checked at once, each record when its turn comes. Keys and values are copies.
+
+    Raises:
+        DecodeError: the bytes are not exactly one batch, its CRC does not match, its records do not fit its header, or
+            would take more than `max_decompressed_bytes`.
+        ApiError: UNSUPPORTED_COMPRESSION_TYPE, if the extra for the codec is not installed.
+    """
+    header = read_header(batch)
+    if header.size_bytes != len(batch):
+        raise DecodeError(f"record batch of {header.size_bytes} bytes in {len(batch)} bytes")
+    if not verify_crc(batch, 0, header):
+        raise DecodeError("record batch does not match its CRC")
+    if header.compression:
+        data, position = decompress(header.compression, memoryview(batch)[HEADER_SIZE:], max_decompressed_bytes), 0
+    elif isinstance(batch, bytes):
+        data, position = batch, HEADER_SIZE
+    else:
+        data, position = bytes(memoryview(batch)[HEADER_SIZE:]), 0
+    if header.record_count * MIN_RECORD_BYTES > len(data) - position:
+        raise DecodeError(f"record batch claims {header.record_count} records in {len(data) - position} bytes")
+    return decode_section(
+        RecordSection(
+            data,
+            position,
+            header.record_count,
+            header.base_offset,
+            header.last_offset_delta,
+            header.base_timestamp_ms,
+            header.max_timestamp_ms if header.timestamp_type_is_log_append else None,
+        )
+    )
+
+
+def _write_crc(data: WritableBuffer, position: int, end: int) -> None:
+    crc = crc32c(memoryview(data)[position + _CRC_START : end])
     _UINT32.pack_into(data, position + _CRC_POSITION, crc)

@@ -17,7 +17,7 @@ from importlib import import_module
 from struct import Struct
 from typing import Any, Final
 
-from dotkafka.errors import ApiError, DecodeError
+from dotkafka.errors import ApiError, DecodeError, EncodeError
 
 Buffer = bytes | bytearray | memoryview
 
@@ -55,9 +55,14 @@ def compress(codec: int, data: Buffer) -> bytes:
     """Return `data` compressed.
 
     Raises:
+        EncodeError: no codec has that number.
         ApiError: UNSUPPORTED_COMPRESSION_TYPE, if the extra for the codec is not installed.
     """
-    return _COMPRESSORS[Compression(codec)](data)
+    try:
+        known_codec = Compression(codec)
+    except ValueError:
+        raise EncodeError(f"no compression codec has the number {codec}") from None
+    return _COMPRESSORS[known_codec](data)
 
 
 def decompress(codec: int, data: Buffer, max_bytes: int = DEFAULT_MAX_DECOMPRESSED_BYTES) -> bytes:
