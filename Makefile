@@ -1,0 +1,48 @@
+# Each target sets itself up: a machine with python3 (3.11 or newer) and make needs nothing else. The clients in other
+# languages are built where node, go, java and mvn are there.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format docs bench setup clients clean
+
+help:  ## Show what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: setup  ## The main job: a real client, a broker, a kill -9, and on it goes
+	@$(BIN)/python examples/demo.py
+
+test: setup clients  ## All tests, real clients included
+	$(BIN)/pytest -n auto
+
+check: setup clients  ## Format, lint, types, layers, tests: what CI runs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -n auto
+
+format: setup  ## Format the code and mend what the linter can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: setup  ## Build the documentation into docs/_build
+	$(BIN)/sphinx-build -q -W -b html docs docs/_build
+
+bench: setup  ## Throughput and latency, beside librdkafka's mock cluster in the same run
+	$(BIN)/python bench/broker.py
+
+setup: .venv/.ready
+
+.venv/.ready: pyproject.toml requirements/dev.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+clients: setup  ## Install the clients in other languages that the tests drive
+	@tests/clients/setup.sh
+
+clean:  ## Remove all that was made
+	rm -rf .venv build dist docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis
