@@ -29,6 +29,8 @@ _MAX_VARLONG_BYTES: Final = 10
 _MIN_HEADER_BYTES: Final = 2
 _INT64_END: Final = 2**63
 _NO_TIMESTAMP: Final = -1
+_NULL: Final = b"\x01"  # the varint -1, as a length
+_LARGE_VALUE_BYTES: Final = 2**12
 _MEMO_END: Final = 2**13
 
 _new_tuple: Final = tuple.__new__
@@ -148,7 +150,7 @@ def decode_section(section: RecordSection) -> Iterator[Record]:  # noqa: C901, P
                 position += length
 
             if data[position]:
-                headers, position = _decode_headers(data, position, end)
+                headers, position = _decode_headers(data, position, end, one_byte, two_bytes)
             else:
                 headers = ()
                 position += 1
@@ -174,27 +176,31 @@ def encode_section(records: Iterable[Record], base_timestamp_ms: int) -> tuple[l
     names: dict[str, bytes] = {}
     varints = _VARINTS
     join = b"".join
+    append = parts.append
     max_timestamp_ms = _NO_TIMESTAMP
     for delta, (_, timestamp_ms, key, value, headers) in enumerate(records):
         if timestamp_ms > max_timestamp_ms:
             max_timestamp_ms = timestamp_ms
         elif timestamp_ms < _NO_TIMESTAMP:
             raise EncodeError(f"timestamp {timestamp_ms} is negative, and not -1 for none")
-        tail = _encode_headers(headers, names) if headers else b"\0"
-        prefix = join(
-            (
-                b"\0",
-                varints[timestamp_ms - base_timestamp_ms],
-                varints[delta],
-                b"\1" if key is None else varints[len(key)] + key,
-                b"\1" if value is None else varints[len(value)],
-            )
-        )
-        # A large value is copied once, by the join of the whole.
-        if value is None:
-            parts += (varints[len(prefix) + len(tail)], prefix, tail)
+        if key is None:
+            key_length, key_data = _NULL, b""
         else:
-            parts += (varints[len(prefix) + len(value) + len(tail)], prefix, value, tail)
+            key_length, key_data = varints[len(key)], key
+        if value is None:
+            value_length, value_data = _NULL, b""
+        else:
+            value_length, value_data = varints[len(value)], value
+        tail = _encode_headers(headers, names) if headers else b"\0"
+        timestamp_delta = varints[timestamp_ms - base_timestamp_ms]
+        if len(value_data) < _LARGE_VALUE_BYTES:
+            body = join((b"\0", timestamp_delta, varints[delta], key_length, key_data, value_length, value_data, tail))
+            append(varints[len(body)])
+            append(body)
+        else:
+            # Such a value is copied once only, by the join of the whole batch.
+            front = join((b"\0", timestamp_delta, varints[delta], key_length, key_data, value_length))
+            parts += (varints[len(front) + len(value_data) + len(tail)], front, value_data, tail)
     return parts, max_timestamp_ms
 
 
@@ -243,10 +249,16 @@ def _long_varint(data: bytes, position: int, max_bytes: int) -> tuple[int, int]:
     return number >> 1 ^ -(number & 1), position + index + 1
 
 
-def _decode_headers(data: bytes, position: int, end: int) -> tuple[tuple[tuple[str, bytes | None], ...], int]:
+def _decode_headers(
+    data: bytes, position: int, end: int, one_byte: tuple[int, ...], two_bytes: tuple[Any, ...]
+) -> tuple[tuple[tuple[str, bytes | None], ...], int]:
     """Return the headers of the record that is over at `end`, from their number on, and where they end."""
-    one_byte, two_bytes = _varint_tables()
-    count, position = _long_varint(data, position, _MAX_VARINT_BYTES)
+    byte = data[position]
+    if byte < 128:
+        count = one_byte[byte]
+        position += 1
+    else:
+        count, position = _long_varint(data, position, _MAX_VARINT_BYTES)
     if not 0 <= count <= (end - position) // _MIN_HEADER_BYTES:
         _refuse(f"{count} headers where {end - position} bytes are left in the record")
     headers: list[tuple[str, bytes | None]] = []
@@ -297,7 +309,7 @@ def _encode_headers(headers: Sequence[tuple[str, bytes | None]], names: dict[str
         if encoded_name is None:
             encoded_name = names[name] = _encode_name(name)
         if value is None:
-            parts += (encoded_name, b"\1")
+            parts += (encoded_name, _NULL)
         else:
             parts += (encoded_name, varints[len(value)], value)
     return b"".join(parts)
