@@ -6,7 +6,7 @@ import attrs
 
 
 class ReplyTo(Protocol):
-    """Where an answer goes, when it is ready. The coordinator only keeps it and hands it back; the broker gives it meaning."""
+    """Where an answer goes, when it is ready. A coordinator keeps it and hands it back; its caller gives it meaning."""
 
 
 class Reply(NamedTuple):

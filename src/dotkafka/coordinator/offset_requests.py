@@ -1,0 +1,188 @@
+"""OffsetCommit, OffsetFetch and OffsetDelete."""
+
+from collections.abc import Mapping, Sequence
+
+from dotkafka.coordinator.classic.group import ClassicGroup
+from dotkafka.coordinator.classic.states import GroupState
+from dotkafka.coordinator.committed_offsets import CommittedOffset, CommittedOffsets
+from dotkafka.coordinator.group_records import offset_commit_record, offset_tombstone
+from dotkafka.coordinator.request_context import RequestContext
+from dotkafka.coordinator.step import Step
+from dotkafka.errors import ApiError
+from dotkafka.protocol.error_codes import ErrorCode
+from dotkafka.protocol.messages.consumer_offsets import OffsetCommitValue
+from dotkafka.protocol.messages.offset_commit import (
+    OffsetCommitRequest,
+    OffsetCommitRequestPartition,
+    OffsetCommitResponse,
+    OffsetCommitResponsePartition,
+    OffsetCommitResponseTopic,
+)
+from dotkafka.protocol.messages.offset_delete import (
+    OffsetDeleteRequest,
+    OffsetDeleteResponse,
+    OffsetDeleteResponsePartition,
+    OffsetDeleteResponseTopic,
+)
+from dotkafka.protocol.messages.offset_fetch import (
+    OffsetFetchRequest,
+    OffsetFetchRequestGroup,
+    OffsetFetchResponse,
+    OffsetFetchResponseGroup,
+    OffsetFetchResponsePartition,
+    OffsetFetchResponsePartitions,
+    OffsetFetchResponseTopic,
+    OffsetFetchResponseTopics,
+)
+
+_NO_OFFSET = CommittedOffset(offset=-1, leader_epoch=-1, metadata="", commit_timestamp_ms=-1)
+
+
+def validate_commit(group: ClassicGroup | None, request: OffsetCommitRequest, context: RequestContext) -> None:
+    """Check that the caller may commit offsets: as a member of this generation; from outside while there are none.
+
+    Raises:
+        ApiError: UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID, ILLEGAL_GENERATION, GROUP_ID_NOT_FOUND, REBALANCE_IN_PROGRESS.
+    """
+    generation_id, member_id = request.generation_id_or_member_epoch, request.member_id
+    if group is None:
+        if generation_id >= 0:
+            is_told = context.api_version >= 9
+            raise ApiError(ErrorCode.GROUP_ID_NOT_FOUND if is_told else ErrorCode.ILLEGAL_GENERATION)
+        return
+    if generation_id < 0 and group.state is GroupState.EMPTY:
+        return
+    if generation_id < 0 and not member_id and request.group_instance_id is None:
+        raise ApiError(ErrorCode.UNKNOWN_MEMBER_ID)
+    group.validate_member(member_id, request.group_instance_id)
+    if generation_id != group.generation_id:
+        raise ApiError(ErrorCode.ILLEGAL_GENERATION)
+    if group.state is GroupState.COMPLETING_REBALANCE:
+        # The member knows the new generation, but not yet what it may read in it.
+        raise ApiError(ErrorCode.REBALANCE_IN_PROGRESS)
+
+
+def commit_offsets(offsets: CommittedOffsets, request: OffsetCommitRequest, step: Step) -> OffsetCommitResponse:
+    """Note the offsets of a commit that is allowed; metadata that is too long refuses its partition alone."""
+    topics = []
+    for topic in request.topics:
+        partitions = []
+        for partition in topic.partitions:
+            error = ErrorCode.NONE
+            if len(partition.committed_metadata or "") > step.config.offset_metadata_max_bytes:
+                error = ErrorCode.OFFSET_METADATA_TOO_LARGE
+            else:
+                value = _commit_value(partition, topic.topic_id, request.retention_time_ms, step.now.wall_ms)
+                index = partition.partition_index
+                offsets.put(request.group_id, topic.name, index, CommittedOffset.from_value(value))
+                step.record(offset_commit_record(request.group_id, topic.name, index, value))
+            partitions.append(
+                OffsetCommitResponsePartition(partition_index=partition.partition_index, error_code=error)
+            )
+        topics.append(OffsetCommitResponseTopic(name=topic.name, topic_id=topic.topic_id, partitions=partitions))
+    return OffsetCommitResponse(topics=topics)
+
+
+def _commit_value(
+    partition: OffsetCommitRequestPartition, topic_id: bytes, retention_time_ms: int, now_ms: int
+) -> OffsetCommitValue:
+    return OffsetCommitValue(
+        offset=partition.committed_offset,
+        leader_epoch=partition.committed_leader_epoch,
+        metadata=partition.committed_metadata or "",
+        # Version 1 alone lets the client say when it was.
+        commit_timestamp=now_ms if partition.commit_timestamp == -1 else partition.commit_timestamp,
+        expire_timestamp=-1 if retention_time_ms == -1 else now_ms + retention_time_ms,
+        topic_id=topic_id,
+    )
+
+
+def fetch_offsets(
+    offsets: CommittedOffsets, request: OffsetFetchRequest, context: RequestContext
+) -> OffsetFetchResponse:
+    """Tell committed offsets, of one group before version 8, of several since; -1 where there is none.
+
+    A group that does not exist has committed nothing, which is no error. Of a classic group anybody may ask: the
+    member id and epoch in the request are not looked at.
+    """
+    if context.api_version >= 8:
+        return OffsetFetchResponse(groups=[_fetch_group(offsets, group) for group in request.groups])
+    names = None if request.topics is None else [(topic.name, topic.partition_indexes) for topic in request.topics]
+    topics = [
+        OffsetFetchResponseTopic(
+            name=name,
+            partitions=[
+                OffsetFetchResponsePartition(
+                    partition_index=index,
+                    committed_offset=committed.offset,
+                    committed_leader_epoch=committed.leader_epoch,
+                    metadata=committed.metadata,
+                )
+                for index, committed in partitions.items()
+            ],
+        )
+        for name, partitions in _look_up(offsets.of_group(request.group_id), names)
+    ]
+    return OffsetFetchResponse(topics=topics)
+
+
+def _fetch_group(offsets: CommittedOffsets, group: OffsetFetchRequestGroup) -> OffsetFetchResponseGroup:
+    names = None if group.topics is None else [(topic.name, topic.partition_indexes) for topic in group.topics]
+    topic_ids = {topic.name: topic.topic_id for topic in group.topics or ()}
+    topics = [
+        OffsetFetchResponseTopics(
+            name=name,
+            partitions=[
+                OffsetFetchResponsePartitions(
+                    partition_index=index,
+                    committed_offset=committed.offset,
+                    committed_leader_epoch=committed.leader_epoch,
+                    metadata=committed.metadata,
+                )
+                for index, committed in partitions.items()
+            ],
+        )
+        for name, partitions in _look_up(offsets.of_group(group.group_id), names)
+    ]
+    for topic in topics:
+        if topic.name in topic_ids:
+            topic.topic_id = topic_ids[topic.name]
+    return OffsetFetchResponseGroup(group_id=group.group_id, topics=topics)
+
+
+def _look_up(
+    committed: Mapping[str, Mapping[int, CommittedOffset]], names: Sequence[tuple[str, Sequence[int]]] | None
+) -> list[tuple[str, Mapping[int, CommittedOffset]]]:
+    """The offsets asked for, `names` None asking for all there are."""
+    if names is None:
+        return list(committed.items())
+    return [
+        (name, {index: committed.get(name, {}).get(index, _NO_OFFSET) for index in indexes}) for name, indexes in names
+    ]
+
+
+def delete_offsets(
+    group: ClassicGroup | None, offsets: CommittedOffsets, request: OffsetDeleteRequest, step: Step
+) -> OffsetDeleteResponse:
+    """Forget committed offsets of topics that no member reads.
+
+    Raises:
+        ApiError: GROUP_ID_NOT_FOUND; NON_EMPTY_GROUP if there are members and they are no consumers.
+    """
+    if group is None:
+        raise ApiError(ErrorCode.GROUP_ID_NOT_FOUND)
+    if group.state is not GroupState.EMPTY and not group.is_consumer_group:
+        raise ApiError(ErrorCode.NON_EMPTY_GROUP)
+    topics = []
+    for topic in request.topics:
+        is_subscribed = group.is_subscribed_to(topic.name)
+        error = ErrorCode.GROUP_SUBSCRIBED_TO_TOPIC if is_subscribed else ErrorCode.NONE
+        partitions = []
+        for partition in topic.partitions:
+            index = partition.partition_index
+            if not is_subscribed and offsets.get(group.group_id, topic.name, index) is not None:
+                offsets.remove(group.group_id, topic.name, index)
+                step.record(offset_tombstone(group.group_id, topic.name, index))
+            partitions.append(OffsetDeleteResponsePartition(partition_index=index, error_code=error))
+        topics.append(OffsetDeleteResponseTopic(name=topic.name, partitions=partitions))
+    return OffsetDeleteResponse(topics=topics)
