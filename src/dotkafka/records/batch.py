@@ -32,7 +32,8 @@ from typing import Final, NamedTuple
 from crc32c import crc32c
 
 from dotkafka.errors import DecodeError, EncodeError
-from dotkafka.records.compression import DEFAULT_MAX_DECOMPRESSED_BYTES, Buffer, Compression, compress, decompress
+from dotkafka.protocol.primitives import Buffer
+from dotkafka.records.compression import DEFAULT_MAX_DECOMPRESSED_BYTES, Compression, compress, decompress
 from dotkafka.records.record import MIN_RECORD_BYTES, Record, RecordSection, decode_section, encode_section
 
 WritableBuffer = bytearray | memoryview

@@ -18,12 +18,11 @@ from struct import Struct
 from typing import Any, Final
 
 from dotkafka.errors import ApiError, DecodeError, EncodeError
-
-Buffer = bytes | bytearray | memoryview
+from dotkafka.protocol.error_codes import ErrorCode
+from dotkafka.protocol.primitives import Buffer
 
 DEFAULT_MAX_DECOMPRESSED_BYTES: Final = 64 * 1024 * 1024
 
-_UNSUPPORTED_COMPRESSION_TYPE: Final = 76
 _INPUT_STEP_BYTES: Final = 64 * 1024
 _OUTPUT_STEP_BYTES: Final = 256 * 1024
 
@@ -92,7 +91,7 @@ def _library(name: str, codec: Compression) -> Any:
     except ImportError:
         extra = codec.name.lower()
         raise ApiError(
-            _UNSUPPORTED_COMPRESSION_TYPE, f"{extra} needs an extra package: pip install 'dotkafka[{extra}]'"
+            ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, f"{extra} needs an extra package: pip install 'dotkafka[{extra}]'"
         ) from None
 
 

@@ -20,12 +20,11 @@ from functools import cache
 from typing import Any, Final, NamedTuple, NoReturn
 
 from dotkafka.errors import DecodeError, EncodeError
+from dotkafka.protocol.primitives import decode_varint, decode_varlong, encode_varlong
 
 MIN_RECORD_BYTES: Final = 7
 """A record with null key, null value and no headers: the least that a record can take."""
 
-_MAX_VARINT_BYTES: Final = 5
-_MAX_VARLONG_BYTES: Final = 10
 _MIN_HEADER_BYTES: Final = 2
 _INT64_END: Final = 2**63
 _NO_TIMESTAMP: Final = -1
@@ -83,7 +82,7 @@ def decode_section(section: RecordSection) -> Iterator[Record]:  # noqa: C901, P
                     length = two_bytes[data[position + 1]][byte]
                     position += 2
             except TypeError:
-                length, position = _long_varint(data, position, _MAX_VARINT_BYTES)
+                length, position = decode_varint(data, position)
             end = position + length
             if not position < end <= limit:
                 _refuse(f"record of {length} bytes where {limit - position} bytes are left")
@@ -98,7 +97,7 @@ def decode_section(section: RecordSection) -> Iterator[Record]:  # noqa: C901, P
                     timestamp_ms = base_timestamp_ms + two_bytes[data[position + 1]][byte]
                     position += 2
             except TypeError:
-                delta, position = _long_varint(data, position, _MAX_VARLONG_BYTES)
+                delta, position = decode_varlong(data, position)
                 timestamp_ms = base_timestamp_ms + delta
             if not -_INT64_END <= timestamp_ms < _INT64_END:
                 _refuse(f"timestamp {timestamp_ms} is no int64")
@@ -112,7 +111,7 @@ def decode_section(section: RecordSection) -> Iterator[Record]:  # noqa: C901, P
                     delta = two_bytes[data[position + 1]][byte]
                     position += 2
             except TypeError:
-                delta, position = _long_varint(data, position, _MAX_VARINT_BYTES)
+                delta, position = decode_varint(data, position)
             if not next_delta <= delta <= last_delta:
                 _refuse(f"offset delta {delta} is not between {next_delta} and {last_delta}")
             next_delta = delta + 1
@@ -126,7 +125,7 @@ def decode_section(section: RecordSection) -> Iterator[Record]:  # noqa: C901, P
                     length = two_bytes[data[position + 1]][byte]
                     position += 2
             except TypeError:
-                length, position = _long_varint(data, position, _MAX_VARINT_BYTES)
+                length, position = decode_varint(data, position)
             if length < 0:
                 key = None
             else:
@@ -142,7 +141,7 @@ def decode_section(section: RecordSection) -> Iterator[Record]:  # noqa: C901, P
                     length = two_bytes[data[position + 1]][byte]
                     position += 2
             except TypeError:
-                length, position = _long_varint(data, position, _MAX_VARINT_BYTES)
+                length, position = decode_varint(data, position)
             if length < 0:
                 value = None
             else:
@@ -208,15 +207,7 @@ class _VarintMemo(dict[int, bytes]):
     """Zigzag varints by value; those of up to two bytes are kept."""
 
     def __missing__(self, value: int) -> bytes:
-        if not -_INT64_END <= value < _INT64_END:
-            raise EncodeError(f"{value} is no int64")
-        rest = value << 1 ^ value >> 63
-        encoded = bytearray()
-        while rest > 127:
-            encoded.append(rest & 127 | 128)
-            rest >>= 7
-        encoded.append(rest)
-        varint = bytes(encoded)
+        varint = encode_varlong(value)
         if -_MEMO_END <= value < _MEMO_END:
             self[value] = varint
         return varint
@@ -234,22 +225,7 @@ def _varint_tables() -> tuple[tuple[int, ...], tuple[Any, ...]]:
     return tuple(values[:128]), (*rows, *unused)
 
 
-def _long_varint(data: bytes, position: int, max_bytes: int) -> tuple[int, int]:
-    """Return the value of the zigzag varint at `position`, and where it ends. Plain and slow."""
-    number = 0
-    for index in range(max_bytes):
-        byte = data[position + index]
-        number |= (byte & 127) << 7 * index
-        if byte < 128:
-            break
-    else:
-        _refuse(f"varint of more than {max_bytes} bytes")
-    if number >> (32 if max_bytes == _MAX_VARINT_BYTES else 64):
-        _refuse(f"varint {number} is out of range")
-    return number >> 1 ^ -(number & 1), position + index + 1
-
-
-def _decode_headers(
+def _decode_headers(  # noqa: C901, PLR0912 (see decode_section)
     data: bytes, position: int, end: int, one_byte: tuple[int, ...], two_bytes: tuple[Any, ...]
 ) -> tuple[tuple[tuple[str, bytes | None], ...], int]:
     """Return the headers of the record that is over at `end`, from their number on, and where they end."""
@@ -258,7 +234,7 @@ def _decode_headers(
         count = one_byte[byte]
         position += 1
     else:
-        count, position = _long_varint(data, position, _MAX_VARINT_BYTES)
+        count, position = decode_varint(data, position)
     if not 0 <= count <= (end - position) // _MIN_HEADER_BYTES:
         _refuse(f"{count} headers where {end - position} bytes are left in the record")
     headers: list[tuple[str, bytes | None]] = []
@@ -272,7 +248,7 @@ def _decode_headers(
                 length = two_bytes[data[position + 1]][byte]
                 position += 2
         except TypeError:
-            length, position = _long_varint(data, position, _MAX_VARINT_BYTES)
+            length, position = decode_varint(data, position)
         if length < 0:
             _refuse("a header's name is null")
         raw_name = data[position : position + length]
@@ -291,7 +267,7 @@ def _decode_headers(
                 length = two_bytes[data[position + 1]][byte]
                 position += 2
         except TypeError:
-            length, position = _long_varint(data, position, _MAX_VARINT_BYTES)
+            length, position = decode_varint(data, position)
         if length < 0:
             headers.append((name, None))
         else:
