@@ -8,10 +8,12 @@ from __future__ import annotations
 import functools
 import importlib
 from enum import IntEnum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dotkafka.errors import DecodeError
-from dotkafka.protocol.schema import Api
+
+if TYPE_CHECKING:
+    from dotkafka.protocol.schema import Api
 
 
 class ApiKey(IntEnum):

@@ -48,6 +48,7 @@ class FrameReader:
         """Return where the next bytes are to be put, from its start on; never empty, good until `received`."""
         if self._frame is None:
             return self._scratch
+        self._grow()
         return memoryview(self._frame)[self._filled :]
 
     def received(self, count: int) -> list[bytearray]:
@@ -84,9 +85,8 @@ class FrameReader:
                 frames.append(bytearray(data[position : position + size]))
                 position += size
             else:
-                self._frame = bytearray()
+                self._frame = bytearray(min(size, _FIRST_BYTES))
                 self._frame_bytes, self._filled = size, 0
-                self._grow()
                 self._feed_frame(data[position:])
                 return frames
         self._prefix = bytes(data[position:])
@@ -100,27 +100,26 @@ class FrameReader:
         """Copy as much of `data` into the frame under way as it lacks; return how much that was."""
         position = 0
         while self._frame is not None and position < len(data) and self._filled < self._frame_bytes:
+            self._grow()
             piece = data[position : position + len(self._frame) - self._filled]
             self._frame[self._filled : self._filled + len(piece)] = piece
             self._filled += len(piece)
             position += len(piece)
-            self._grow()
         return position
 
     def _grow(self) -> None:
-        """Make room behind what has arrived, if all there was is filled and the frame is not complete."""
+        """Make room behind what has arrived, if all there was is filled and the frame is not complete.
+
+        Never called while the receiver may still hold what `buffer` returned: a bytearray cannot grow under a view.
+        """
         if self._frame is not None and self._filled == len(self._frame) < self._frame_bytes:
-            self._frame += bytes(min(max(_FIRST_BYTES, self._filled), self._frame_bytes - self._filled))
+            self._frame += bytes(min(self._filled, self._frame_bytes - self._filled))
 
     def _finished_frame(self) -> bytearray | None:
-        """Return the frame under way and forget it, if it is complete; make room for more of it, if it is not."""
-        frame = self._frame
-        if frame is None:
+        """Return the frame under way and forget it, if it is complete."""
+        if self._frame is None or self._filled < self._frame_bytes:
             return None
-        if self._filled < self._frame_bytes:
-            self._grow()
-            return None
-        self._frame = None
+        frame, self._frame = self._frame, None
         return frame
 
 

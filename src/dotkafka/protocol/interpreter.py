@@ -180,7 +180,7 @@ class _Reader:
         self.path.append(item.name)
         start = self.position
         if isinstance(item.type, StructLayout) and item.nullable:
-            value = self.read_struct(item.type) if self.read_unsigned_varint() else None
+            value: object = self.read_struct(item.type) if self.read_unsigned_varint() else None
         else:
             value = self.read_value(item.type, flexible=True, nullable=item.nullable)
         if self.position - start != size_bytes:
@@ -298,7 +298,7 @@ class _Writer:
             self.path.pop()
 
     def write_tagged_fields(self, layout: StructLayout, value: object) -> None:
-        sections: dict[int, Buffer] = {}
+        sections: dict[int, bytes] = {}
         for item in layout.tagged:
             if item.tag is not None and not item.holds_default(value):
                 self.path.append(item.name)

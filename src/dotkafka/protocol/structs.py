@@ -161,7 +161,9 @@ class Struct:
             self._unknown_tagged_fields, unknown_tagged_fields(other)
         )
 
-    __hash__: ClassVar[None]  # type: ignore[assignment] (structs are mutable)
+
+    def __hash__(self) -> int:
+        raise TypeError(f"{type(self).__name__} can change, so it has no hash")
 
     def __repr__(self) -> str:
         values = [f"{name}={getattr(self, name)!r}" for name in self.__match_args__]
@@ -179,14 +181,12 @@ def _same(left: object, right: object) -> bool:
 
 def unknown_tagged_fields(value: object) -> Sequence[RawTaggedField]:
     """Return the tagged fields that came with a struct and that its definition does not know."""
-    assert isinstance(value, Struct)
-    return value._unknown_tagged_fields  # noqa: SLF001 (kept off the public attributes: those are the fields)
+    return typing.cast("Struct", value)._unknown_tagged_fields  # noqa: SLF001 (public attributes are the fields)
 
 
 def set_unknown_tagged_fields(value: object, tagged_fields: Sequence[RawTaggedField]) -> None:
     """Attach tagged fields that the definition of a struct does not know; they are written after the known ones."""
-    assert isinstance(value, Struct)
-    value._unknown_tagged_fields = tagged_fields  # noqa: SLF001 (see above)
+    typing.cast("Struct", value)._unknown_tagged_fields = tagged_fields  # noqa: SLF001 (see above)
 
 
 @dataclass_transform()
