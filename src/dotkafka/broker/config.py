@@ -1,0 +1,64 @@
+"""BrokerConfig: every setting of the broker, under Kafka's names with dots made underscores.
+
+Settings that Kafka has keep Kafka's name, unit and, unless the text says otherwise, Kafka's default. Those that start
+with `checkpoint_` or `tail_` are dotkafka's own.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from dotkafka.coordinator.config import GroupConfig
+
+
+@attrs.frozen(kw_only=True)
+class BrokerConfig:
+    """How a broker behaves. All settings have defaults that suit an embedded broker."""
+
+    node_id: int = 1
+    """The number by which clients know this broker."""
+    advertised_listener: tuple[str, int] | None = None
+    """Host and port that clients are told to connect to. None tells each client the address it has already reached us
+    by.
+    """
+
+    auto_create_topics_enable: bool = True
+    """Whether Metadata for an unknown topic creates it, if the client allows it too."""
+    num_partitions: int = 1
+    """Partitions of a topic that is created without a number."""
+    message_max_bytes: int = 1_048_588
+    """Largest record batch that a topic accepts unless its `max.message.bytes` says otherwise."""
+    socket_request_max_bytes: int = 104_857_600
+    """Largest request frame; a larger one closes the connection before any memory is taken for it."""
+    fetch_max_bytes: int = 57_671_680
+    """Most record bytes in one Fetch response, whatever the client asks for."""
+    max_incremental_fetch_session_cache_slots: int = 1000
+    """Fetch sessions kept at once (KIP-227)."""
+    max_connections: int = 10_000
+    """Connections open at once; further ones are closed at once. Kafka has no such default limit."""
+    max_connections_per_ip: int = 10_000
+    """Connections open at once from one address."""
+    connections_max_idle_ms: int = 600_000
+    """After this long without a request a connection is closed."""
+    max_pending_requests_per_connection: int = 100
+    """Requests of one connection that may wait for their answers before no more are read. dotkafka's own."""
+
+    default_topic_configs: dict[str, str] = attrs.field(factory=dict)
+    """Values for topic settings that a topic does not set itself, by the topic setting's name, such as
+    `retention.ms`.
+    """
+
+    offsets_topic_num_partitions: int = 1
+    """Partitions of `__consumer_offsets`. Kafka's default is 50, to spread groups over brokers; here one broker has
+    them all.
+    """
+    group: GroupConfig = attrs.field(factory=GroupConfig)
+    """Settings of the group coordinator."""
+
+    tail_max_bytes: int = 256 * 1024 * 1024
+    """Budget for recent batches in memory (L0), all partitions together. Also the most that L2 may lag behind: beyond
+    it producers are slowed to the pace of checkpoints."""
+    checkpoint_bytes: int = 64 * 1024 * 1024
+    """A checkpoint to L2 begins when this many bytes wait for it."""
+    checkpoint_interval_ms: int = 10_000
+    """A checkpoint to L2 begins when something has waited this long for it."""

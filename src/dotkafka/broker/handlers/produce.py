@@ -1,0 +1,107 @@
+"""Produce: append record batches to partitions.
+
+Versions 3-13 are served; 0-2 are message sets, whose magic Kafka 4 refuses too, but they are advertised, since
+librdkafka up to 2.11.0 takes their absence for a broker without compression (KAFKA-18659). From version 13 topics are
+named by id.
+
+acks=1 and acks=all mean the same: the answer leaves when the batches are on disk (in L1). acks=0 gets no answer, and
+an error closes the connection, as in Kafka, so that the client looks for a better broker.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dotkafka.broker.dispatch import error_for, handles
+from dotkafka.errors import ApiError
+from dotkafka.protocol.error_codes import ErrorCode
+from dotkafka.protocol.messages.produce import (
+    PRODUCE,
+    PartitionProduceData,
+    PartitionProduceResponse,
+    ProduceRequest,
+    ProduceResponse,
+    TopicProduceData,
+    TopicProduceResponse,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dotkafka.broker.broker import Broker
+    from dotkafka.broker.connection import Exchange
+    from dotkafka.errors import StorageError
+
+VALID_ACKS = frozenset({-1, 0, 1})
+
+
+@handles(PRODUCE, versions="3-13", advertised="0-13")
+def produce(broker: Broker, request: ProduceRequest, exchange: Exchange[ProduceResponse]) -> None:
+    """Append what the request carries, and answer when it is durable."""
+    response = ProduceResponse(
+        responses=[
+            TopicProduceResponse(
+                name=topic.name,
+                topic_id=topic.topic_id,
+                partition_responses=[
+                    _append(broker, request, topic, partition, by_id=exchange.version >= 13)
+                    for partition in topic.partition_data
+                ],
+            )
+            for topic in request.topic_data
+        ]
+    )
+    if request.acks == 0:
+        if any(partition.error_code for partition in _partitions(response)):
+            exchange.close_connection()
+        else:
+            exchange.respond_nothing()
+        return
+
+    def durable(error: StorageError | None) -> None:
+        if error is not None:
+            for partition in _partitions(response):
+                partition.error_code = partition.error_code or ErrorCode.KAFKA_STORAGE_ERROR
+                partition.base_offset = -1
+        exchange.respond(response)
+
+    broker.shard.when_durable(durable)
+
+
+def _append(
+    broker: Broker, request: ProduceRequest, topic: TopicProduceData, data: PartitionProduceData, *, by_id: bool
+) -> PartitionProduceResponse:
+    """Append the batch of one partition, and return the answer to be given once it is durable."""
+    try:
+        if request.acks not in VALID_ACKS:
+            raise ApiError(ErrorCode.INVALID_REQUIRED_ACKS, f"acks must be -1, 0 or 1, not {request.acks}")
+        broker.shard.check_writable()
+        image, log = broker.partition(topic.topic_id if by_id else topic.name, data.index)
+        if image.is_internal:
+            raise ApiError(ErrorCode.INVALID_TOPIC_EXCEPTION, f"{image.name} is written by the broker alone")
+        if data.records is None:
+            raise ApiError(ErrorCode.INVALID_RECORD, "the partition has no records")
+        result = log.append_as_leader(
+            memoryview(data.records),
+            leader_epoch=broker.shard.leader_epoch,
+            config=broker.log_config(image),
+            now=broker.now,
+        )
+    except ApiError as error:
+        code, message = error_for(error)
+        return PartitionProduceResponse(
+            index=data.index, error_code=code, base_offset=-1, error_message=message or None
+        )
+    if result.data is not None:
+        broker.shard.write_batches(log, result.base_offset, result.data)
+    return PartitionProduceResponse(
+        index=data.index,
+        base_offset=result.base_offset,
+        log_append_time_ms=result.log_append_time_ms,
+        log_start_offset=result.log_start_offset,
+    )
+
+
+def _partitions(response: ProduceResponse) -> Iterator[PartitionProduceResponse]:
+    for topic in response.responses:
+        yield from topic.partition_responses

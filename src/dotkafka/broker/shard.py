@@ -1,0 +1,399 @@
+"""A shard: the partitions that share one write-ahead log, and the way of their bytes from memory through L1 to L2.
+
+Appends of all partitions gather in one flush. While a flush is made durable by the append lane, the next one gathers:
+group commit without a linger. When a flush is durable the high watermarks of its partitions move, and whoever waited
+for it is told. In the background a checkpoint carries durable batches into L2; only when it is durable may L1 be
+trimmed and memory (L0) forget.
+
+Invariants: flushes become durable in the order they gathered; a checkpoint holds exactly what L1 holds below its
+`next_sequence`; once storage has failed nothing is written any more.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from dotkafka.broker import wal_entry
+from dotkafka.broker.storage_work import (
+    AppendWork,
+    CheckpointWork,
+    ReadWork,
+    StorageWork,
+    TimestampSearchWork,
+    TrimWork,
+)
+from dotkafka.errors import ApiError, Fenced, StorageError, StorageUnavailable
+from dotkafka.log.partition_log import PartitionLog
+from dotkafka.protocol.error_codes import ErrorCode
+from dotkafka.storage.spi import Changes, PartitionChanges, TopicIdPartition
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dotkafka.broker.config import BrokerConfig
+    from dotkafka.clock import Instant
+    from dotkafka.log.config import LogConfig
+    from dotkafka.storage.spi import Buffer, CheckpointStore, WalWriter
+
+logger = logging.getLogger(__name__)
+
+MAX_FLUSH_BYTES: Final = 16 * 1024 * 1024
+"""A flush that has gathered this much is closed, and a new one begun behind it: bounds one L1 entry."""
+RETRY_INTERVAL_MS: Final = 250
+"""Pause before a call is made again that storage could not do now, say because the disk is full."""
+
+
+class Flush:
+    """What gathers for one entry of L1."""
+
+    __slots__ = ("end_offsets", "moved_starts", "parts", "size_bytes", "waiters")
+
+    def __init__(self) -> None:
+        self.parts: list[Buffer] = []
+        self.size_bytes = 0
+        self.end_offsets: dict[PartitionLog, int] = {}
+        """Where the high watermark of each partition goes when the flush is durable."""
+        self.moved_starts: set[PartitionLog] = set()
+        self.waiters: list[Callable[[StorageError | None], None]] = []
+
+    def add(self, header: bytes, data: Buffer | None) -> None:
+        """Take in one item of the entry."""
+        self.parts.append(header)
+        if data is not None:
+            self.parts.append(data)
+            self.size_bytes += len(data)
+        self.size_bytes += len(header)
+
+
+class Shard:
+    """Owns the partition logs, their flushes and checkpoints. See the module for the way data goes.
+
+    Args:
+        number: of this shard, from 0.
+        writer: of its L1, just opened.
+        checkpoints: its L2.
+        durable: whether L1 survives the process; if not, its calls are made in place.
+        config: budgets and intervals.
+        on_advance: called with each partition log whose high watermark or log start offset has moved.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        writer: WalWriter,
+        checkpoints: CheckpointStore,
+        *,
+        durable: bool,
+        config: BrokerConfig,
+        on_advance: Callable[[PartitionLog], None],
+    ) -> None:
+        self.number = number
+        self.logs: dict[TopicIdPartition, PartitionLog] = {}
+        self.failure: StorageError | None = None
+        """Why nothing is written any more, once that is so."""
+        self._writer = writer
+        self._checkpoints = checkpoints
+        self._inline = not durable
+        self._config = config
+        self._on_advance = on_advance
+        self._flushes: deque[Flush] = deque([Flush()])
+        """The oldest may be in flight; the newest gathers."""
+        self._appending: AppendWork | None = None
+        self._retry_at_ms: int | None = None
+        self._new_work: list[StorageWork] = []
+        self._durable_sequence = writer.next_sequence - 1
+        self._dirty: set[PartitionLog] = set()
+        """Partitions with something durable in L1 that L2 does not know."""
+        self._deleted: list[TopicIdPartition] = []
+        self._dirty_since_ms: int | None = None
+        self._checkpointing: CheckpointWork | None = None
+        self._checkpoint_ends: dict[PartitionLog, int] = {}
+        self._tail_order: deque[tuple[PartitionLog, int]] = deque()
+        """(partition, size) of batches in L0, oldest first: in which order memory forgets."""
+        self._tail_bytes = 0
+        self._uncheckpointed_bytes = 0
+
+    @property
+    def leader_epoch(self) -> int:
+        """The leader epoch of every partition of this shard: the number of its L1 writer."""
+        return self._writer.epoch
+
+    # -- partitions ----------------------------------------------------------------------------------------------------
+
+    def log(self, partition: TopicIdPartition) -> PartitionLog:
+        """Return the log of a partition, creating an empty one for a partition that has never held anything."""
+        log = self.logs.get(partition)
+        if log is None:
+            log = self.logs[partition] = PartitionLog(partition)
+        return log
+
+    def delete(self, partition: TopicIdPartition) -> None:
+        """Forget a partition; what L2 has of it goes with the next checkpoint."""
+        log = self.logs.pop(partition, None)
+        if log is not None:
+            self._dirty.discard(log)
+            self._uncheckpointed_bytes -= log.uncheckpointed_bytes
+        self._deleted.append(partition)
+
+    # -- writing -------------------------------------------------------------------------------------------------------
+
+    def check_writable(self) -> None:
+        """Refuse a write that could not be made durable.
+
+        Raises:
+            ApiError: KAFKA_STORAGE_ERROR, or NOT_LEADER_OR_FOLLOWER if another owner has the shard.
+        """
+        if self.failure is not None:
+            code = (
+                ErrorCode.NOT_LEADER_OR_FOLLOWER if isinstance(self.failure, Fenced) else ErrorCode.KAFKA_STORAGE_ERROR
+            )
+            raise ApiError(code, str(self.failure))
+        if self._retry_at_ms is not None:
+            raise ApiError(ErrorCode.KAFKA_STORAGE_ERROR, "storage does not accept writes at present; try again later")
+
+    def write_batches(self, log: PartitionLog, base_offset: int, data: memoryview) -> None:
+        """Add what a partition log has appended to the gathering flush. `data` must not change any more."""
+        flush = self._gathering()
+        flush.add(wal_entry.item_header(wal_entry.BATCHES, log.partition, base_offset, len(data)), data)
+        flush.end_offsets[log] = log.log_end_offset
+        self._entered_tail(log, len(data))
+
+    def append_own(self, partition: TopicIdPartition, batch: bytearray, config: LogConfig, now: Instant) -> None:
+        """Append a batch of the broker's own to an internal partition, after `check_writable`."""
+        log = self.log(partition)
+        result = log.append_as_leader(
+            memoryview(batch), leader_epoch=self.leader_epoch, config=config, now=now, from_client=False
+        )
+        if result.data is not None:
+            self.write_batches(log, result.base_offset, result.data)
+
+    def write_log_start_offset(self, log: PartitionLog) -> None:
+        """Add a partition's new log start offset to the gathering flush."""
+        flush = self._gathering()
+        flush.add(wal_entry.item_header(wal_entry.LOG_START_OFFSET, log.partition, log.log_start_offset, 0), None)
+        flush.moved_starts.add(log)
+
+    def when_durable(self, waiter: Callable[[StorageError | None], None]) -> None:
+        """Call `waiter` when all that was written until now is durable: with None, or with why it never will be.
+
+        At once if nothing is on its way.
+        """
+        if self.failure is not None:
+            waiter(self.failure)
+        elif self._flushes[-1].parts:
+            self._flushes[-1].waiters.append(waiter)
+        elif len(self._flushes) > 1:
+            self._flushes[-2].waiters.append(waiter)
+        else:
+            waiter(None)
+
+    def replayed(self, log: PartitionLog, size_bytes: int) -> None:
+        """Count what recovery has put into a log from L1: in memory, durable, and unknown to L2."""
+        self._dirty.add(log)
+        if size_bytes:
+            self._entered_tail(log, size_bytes)
+
+    def recovered(self, now: Instant) -> None:
+        """Recovery is over: what it replayed is due for a checkpoint as if it had just been written."""
+        if self._dirty or self._deleted:
+            self._dirty_since_ms = now.monotonic_ms
+
+    @property
+    def is_overloaded(self) -> bool:
+        """Whether L2 lags so far behind that producers must wait."""
+        return self._uncheckpointed_bytes >= self._config.tail_max_bytes
+
+    def _gathering(self) -> Flush:
+        flush = self._flushes[-1]
+        if flush.size_bytes >= MAX_FLUSH_BYTES:
+            flush = Flush()
+            self._flushes.append(flush)
+        return flush
+
+    # -- reading from L2 -----------------------------------------------------------------------------------------------
+
+    def read_cold(self, partition: TopicIdPartition, offset: int, max_bytes: int) -> ReadWork:
+        """Ask for batches of a partition that memory has forgotten."""
+        work = ReadWork(self._checkpoints, self.number, partition, offset, max_bytes, inline=self._inline)
+        self._new_work.append(work)
+        return work
+
+    def search_timestamp(self, partition: TopicIdPartition, timestamp_ms: int) -> TimestampSearchWork:
+        """Ask for the first batch of a partition in L2 that reaches a timestamp."""
+        work = TimestampSearchWork(self._checkpoints, self.number, partition, timestamp_ms, inline=self._inline)
+        self._new_work.append(work)
+        return work
+
+    # -- storage work --------------------------------------------------------------------------------------------------
+
+    def take_work(self, now: Instant, *, is_closing: bool = False) -> list[StorageWork]:
+        """Return the blocking calls to be made now. With `is_closing`, a checkpoint is due if anything is dirty."""
+        if self.failure is None:
+            self._begin_append(now)
+            self._begin_checkpoint(now, is_closing=is_closing)
+        work, self._new_work = self._new_work, []
+        return work
+
+    def next_deadline_ms(self) -> int | None:
+        """Return when `take_work` will have something for no other reason than time, on the monotonic clock."""
+        deadlines = [
+            deadline
+            for deadline in (
+                self._retry_at_ms,
+                None
+                if self._dirty_since_ms is None or self._checkpointing is not None
+                else self._dirty_since_ms + self._config.checkpoint_interval_ms,
+            )
+            if deadline is not None and self.failure is None
+        ]
+        return min(deadlines, default=None)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing is on its way to L1 or L2, and nothing is left for a checkpoint."""
+        if self.failure is not None:
+            return self._appending is None and self._checkpointing is None
+        return not (
+            self._appending
+            or self._checkpointing
+            or self._flushes[0].parts
+            or self._dirty
+            or self._deleted
+            or self._new_work
+        )
+
+    def complete(self, work: StorageWork, now: Instant) -> None:
+        """Take back an append, a trim or a checkpoint that has run."""
+        if isinstance(work, AppendWork):
+            self._append_completed(work, now)
+        elif isinstance(work, CheckpointWork):
+            self._checkpoint_completed(work, now)
+        elif work.error is not None and not isinstance(work.error, StorageUnavailable):
+            self._fail(work.error)
+
+    def _begin_append(self, now: Instant) -> None:
+        flush = self._flushes[0]
+        if self._appending is not None or not flush.parts:
+            return
+        if self._retry_at_ms is not None and now.monotonic_ms < self._retry_at_ms:
+            return
+        if len(self._flushes) == 1:
+            self._flushes.append(Flush())
+        self._appending = AppendWork(self._writer, flush.parts, inline=self._inline)
+        self._new_work.append(self._appending)
+
+    def _append_completed(self, work: AppendWork, now: Instant) -> None:
+        self._appending = None
+        if isinstance(work.error, StorageUnavailable):
+            if self._retry_at_ms is None:
+                logger.error("writes are refused until storage accepts them again: %s", work.error)
+            self._retry_at_ms = now.monotonic_ms + RETRY_INTERVAL_MS
+            return
+        if work.error is not None:
+            self._fail(work.error)
+            return
+        if self._retry_at_ms is not None:
+            logger.warning("storage accepts writes again")
+            self._retry_at_ms = None
+        self._durable_sequence = work.sequence
+        flush = self._flushes.popleft()
+        for log, end_offset in flush.end_offsets.items():
+            log.advance_high_watermark(end_offset)
+        self._mark_dirty(flush, now)
+        for waiter in flush.waiters:
+            waiter(None)
+        for log in flush.end_offsets:
+            self._on_advance(log)
+        for log in flush.moved_starts:
+            self._on_advance(log)
+
+    def _mark_dirty(self, flush: Flush, now: Instant) -> None:
+        self._dirty.update(log for log in flush.end_offsets if self.logs.get(log.partition) is log)
+        self._dirty.update(log for log in flush.moved_starts if self.logs.get(log.partition) is log)
+        if self._dirty_since_ms is None:
+            self._dirty_since_ms = now.monotonic_ms
+
+    def _begin_checkpoint(self, now: Instant, *, is_closing: bool) -> None:
+        if self._checkpointing is not None or self._dirty_since_ms is None:
+            return
+        due = (
+            self._uncheckpointed_bytes >= self._config.checkpoint_bytes
+            or now.monotonic_ms >= self._dirty_since_ms + self._config.checkpoint_interval_ms
+            or (is_closing and self._appending is None and not self._flushes[0].parts)
+        )
+        if not due:
+            return
+        self._checkpoint_ends = {log: log.high_watermark for log in self._dirty}
+        partitions: dict[TopicIdPartition, PartitionChanges] = {}
+        snapshots: dict[str, bytes | None] = {snapshot_name(partition): None for partition in self._deleted}
+        for log, end_offset in self._checkpoint_ends.items():
+            partitions[log.partition] = log.changes_for_checkpoint()
+            snapshots[snapshot_name(log.partition)] = log.snapshot(end_offset)
+        changes = Changes(
+            epoch=self._writer.epoch,
+            next_sequence=self._durable_sequence + 1,
+            partitions=partitions,
+            deleted=tuple(self._deleted),
+            snapshots=snapshots,
+        )
+        self._dirty = set()
+        self._deleted = []
+        self._dirty_since_ms = None
+        self._checkpointing = CheckpointWork(self._checkpoints, self.number, changes, inline=self._inline)
+        self._new_work.append(self._checkpointing)
+
+    def _checkpoint_completed(self, work: CheckpointWork, now: Instant) -> None:
+        self._checkpointing = None
+        saved, self._checkpoint_ends = self._checkpoint_ends, {}
+        alive = {log: end for log, end in saved.items() if self.logs.get(log.partition) is log}
+        if work.error is not None:
+            self._dirty.update(alive)
+            self._deleted.extend(work.changes.deleted)
+            self._dirty_since_ms = now.monotonic_ms
+            if isinstance(work.error, StorageUnavailable):
+                logger.warning("the checkpoint is tried again later: %s", work.error)
+            else:
+                self._fail(work.error)
+            return
+        for log, end_offset in alive.items():
+            before = log.uncheckpointed_bytes
+            log.checkpointed(end_offset)
+            self._uncheckpointed_bytes -= before - log.uncheckpointed_bytes
+        self._new_work.append(TrimWork(self._writer, work.changes.next_sequence, inline=self._inline))
+        self._shrink_tail()
+
+    def _entered_tail(self, log: PartitionLog, size_bytes: int) -> None:
+        self._tail_order.append((log, size_bytes))
+        self._tail_bytes += size_bytes
+        self._uncheckpointed_bytes += size_bytes
+
+    def _shrink_tail(self) -> None:
+        """Let memory forget the oldest checkpointed batches until L0 is within its budget."""
+        while self._tail_bytes > self._config.tail_max_bytes and self._tail_order:
+            log, size_bytes = self._tail_order[0]
+            if self.logs.get(log.partition) is log and not log.forget(size_bytes):
+                break
+            self._tail_order.popleft()
+            self._tail_bytes -= size_bytes
+
+    def close(self) -> None:
+        """Give up the engines."""
+        self._writer.close()
+        self._checkpoints.close()
+
+    def _fail(self, error: StorageError) -> None:
+        """Write no more, for good, and tell everybody who waits."""
+        if self.failure is None:
+            logger.critical("shard %d writes no more: %s", self.number, error)
+            self.failure = error
+        flushes, self._flushes = self._flushes, deque([Flush()])
+        for flush in flushes:
+            for waiter in flush.waiters:
+                waiter(error)
+
+
+def snapshot_name(partition: TopicIdPartition) -> str:
+    """Return the name under which L2 keeps the snapshot of a partition."""
+    return f"partition/{partition.topic_id.hex()}/{partition.partition}"
