@@ -53,9 +53,10 @@ class LeaderEpochs:
             self._start_offsets.append(start_offset)
 
     def entries(self, end_offset: int | None = None) -> list[tuple[int, int]]:
-        """Return (epoch, start offset) of the epochs that begin below `end_offset`, or of all."""
-        count = len(self._epochs) if end_offset is None else bisect_left(self._start_offsets, end_offset)
-        return list(zip(self._epochs[:count], self._start_offsets[:count], strict=True))
+        """Return (epoch, start offset) of the epochs that begin below `end_offset`, or of all, from the log start on."""
+        end = len(self._epochs) if end_offset is None else bisect_left(self._start_offsets, end_offset)
+        first = self._first_kept(end)
+        return list(zip(self._epochs[first:end], self._start_offsets[first:end], strict=True))
 
     def epoch_for_offset(self, offset: int) -> int:
         """Return the epoch that wrote the record at `offset`, or -1 if that is not known."""
@@ -86,9 +87,13 @@ class LeaderEpochs:
         `entries` still know whether a batch of the past had begun it.
         """
         self._log_start_offset = max(start_offset, self._log_start_offset)
-        gone = max(bisect_right(self._start_offsets, start_offset) - 1, 0)
+        gone = self._first_kept(len(self._epochs))
         del self._epochs[:gone]
         del self._start_offsets[:gone]
+
+    def _first_kept(self, end: int) -> int:
+        """Return the index of the epoch that the log start offset belongs to, among those below index `end`."""
+        return max(bisect_right(self._start_offsets, self._log_start_offset, 0, end) - 1, 0)
 
     def check_invariants(self) -> None:
         """Assert what the module promises."""

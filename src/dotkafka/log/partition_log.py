@@ -209,7 +209,7 @@ class PartitionLog:
                         f"partition {self.partition}: a batch at offset {header.base_offset} is to follow the log end "
                         f"offset {log_end_offset}"
                     )
-                view = data[position : position + header.size_bytes]
+                view = own(data[position : position + header.size_bytes])
                 is_marker = header.producer_id >= 0 and header.is_control
                 marker = read_marker(view) if is_marker else None
                 self._append(header, header.base_offset, header.partition_leader_epoch, marker, view)
@@ -413,13 +413,14 @@ class PartitionLog:
         """Return the state that replaying all batches below `end_offset` gives.
 
         Args:
-            end_offset: where a batch ends; from the last checkpoint to the log end.
+            end_offset: where a batch ends; not below the last checkpoint or the log start.
 
         Raises:
             ValueError: no batch ends there, or none that can be gone back to.
         """
-        if end_offset < self._tail.checkpointed_offset or not self._tail.is_boundary(end_offset):
-            raise ValueError(f"offset {end_offset} of {self!r} is no end of a batch since the last checkpoint")
+        oldest = max(self._tail.checkpointed_offset, self.log_start_offset)
+        if end_offset < oldest or not self._tail.is_boundary(end_offset):
+            raise ValueError(f"offset {end_offset} of {self!r} is no end of a batch from {oldest} on")
         return encode_snapshot(
             LogSnapshot(
                 end_offset=end_offset,

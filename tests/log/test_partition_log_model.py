@@ -1,0 +1,352 @@
+"""The partition log against a simple model, in whatever order things happen to it."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from dotkafka.clock import Instant
+from dotkafka.errors import ApiError
+from dotkafka.log.config import LogConfig
+from dotkafka.log.partition_log import COLD, PartitionLog
+from dotkafka.protocol.error_codes import ErrorCode
+from dotkafka.records.batch import encode_batch
+from dotkafka.records.control import ControlRecord, ControlRecordType, encode_end_txn_marker
+from dotkafka.records.record import Record
+from dotkafka.storage.spi import StoredRange, TopicIdPartition
+
+PARTITION = TopicIdPartition(bytes(range(16)), 3)
+NOW = Instant(0, 1_000)
+CONFIG = LogConfig()
+PRODUCER_IDS = st.integers(0, 2)
+FRACTIONS = st.floats(0, 1)
+
+
+class Batch(NamedTuple):
+    """A batch that the model's log holds."""
+
+    base_offset: int
+    next_offset: int
+    max_timestamp_ms: int
+    producer_id: int
+    is_transactional: bool
+    abort: bool | None
+    """None if it is no marker."""
+    data: bytes
+
+
+class Producer(NamedTuple):
+    """What a well-behaved producer knows of itself."""
+
+    epoch: int
+    next_sequence: int
+    window: tuple[tuple[int, int, int], ...]
+    """(base sequence, count, base offset), the last five."""
+
+
+UNKNOWN = Producer(0, 0, ())
+
+
+def replayed(batches: Sequence[Batch], log_start_offset: int) -> PartitionLog:
+    """Return a log that has seen nothing but these batches."""
+    log = PartitionLog(PARTITION)
+    for batch in batches:
+        log.append_recovered(memoryview(batch.data))
+    log.advance_high_watermark(log.log_end_offset)
+    log.increment_log_start_offset(log_start_offset)
+    return log
+
+
+class PartitionLogMachine(RuleBasedStateMachine):
+    """A leader, its L1 and L2, its readers and its restarts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log = PartitionLog(PARTITION)
+        self.batches: list[Batch] = []
+        self.producers: dict[int, list[Producer]] = {}
+        self.log_start = 0
+        self.high_watermark = 0
+        self.checkpointed = 0
+        self.leader_epoch = 0
+        self.stored: tuple[StoredRange, bytes | None] = (StoredRange(0, 0), None)
+
+    @initialize(epoch=st.integers(0, 3))
+    def elect(self, epoch: int) -> None:
+        self.leader_epoch = epoch
+
+    @property
+    def end(self) -> int:
+        return self.batches[-1].next_offset if self.batches else 0
+
+    def boundaries(self, low: int, high: int) -> list[int]:
+        return [offset for offset in (0, *(b.next_offset for b in self.batches)) if low <= offset <= high]
+
+    def pick(self, choices: Sequence[Any], fraction: float) -> Any:
+        return choices[min(int(fraction * len(choices)), len(choices) - 1)]
+
+    def open_transactions(self, batches: Sequence[Batch]) -> dict[int, int]:
+        opened: dict[int, int] = {}
+        for batch in batches:
+            if batch.abort is not None:
+                opened.pop(batch.producer_id, None)
+            elif batch.is_transactional:
+                opened.setdefault(batch.producer_id, batch.base_offset)
+        return opened
+
+    def append(self, data: bytearray, count: int, timestamp: int, *, producer_id: int = -1, **kinds: Any) -> int:
+        """Append to log and model, in a frame with something around; return the base offset."""
+        frame = bytearray(b"\xee" * 7) + data + bytearray(3)
+        view = memoryview(frame)[7 : 7 + len(data)]
+        result = self.log.append_as_leader(
+            view, leader_epoch=self.leader_epoch, config=CONFIG, now=NOW, from_client=kinds.get("abort") is None
+        )
+        assert (result.base_offset, result.last_offset) == (self.end, self.end + count - 1)
+        assert result.log_start_offset == self.log_start
+        assert not result.is_duplicate
+        assert result.data is not None
+        transactional = kinds.get("is_transactional", False)
+        self.batches.append(
+            Batch(
+                self.end, self.end + count, timestamp, producer_id, transactional, kinds.get("abort"), bytes(result.data)
+            )
+        )
+        return result.base_offset
+
+    def records(self, count: int, timestamp: int) -> list[Record]:
+        return [Record(i, timestamp if i == count - 1 else min(timestamp, 0), None, b"v") for i in range(count)]
+
+    @rule(count=st.integers(1, 3), timestamp=st.integers(-1, 50))
+    def append_plain(self, count: int, timestamp: int) -> None:
+        self.append(encode_batch(self.records(count, timestamp)), count, timestamp)
+
+    @rule(producer_id=PRODUCER_IDS, count=st.integers(1, 3), timestamp=st.integers(0, 50), transactional=st.booleans())
+    def append_idempotent(self, producer_id: int, count: int, timestamp: int, *, transactional: bool) -> None:
+        history = self.producers.setdefault(producer_id, [UNKNOWN])
+        producer = history[-1]
+        transactional = transactional or producer_id in self.open_transactions(self.batches)
+        data = encode_batch(
+            self.records(count, timestamp),
+            producer_id=producer_id,
+            producer_epoch=producer.epoch,
+            base_sequence=producer.next_sequence,
+            is_transactional=transactional,
+        )
+        base = self.append(data, count, timestamp, producer_id=producer_id, is_transactional=transactional)
+        window = (*producer.window[-4:], (producer.next_sequence, count, base))
+        history.append(Producer(producer.epoch, producer.next_sequence + count, window))
+
+    @rule(producer_id=PRODUCER_IDS)
+    def bump_producer_epoch(self, producer_id: int) -> None:
+        """A new epoch that has not written yet; the log learns of it with its first batch."""
+        producer = self.producers.setdefault(producer_id, [UNKNOWN])[-1]
+        if producer.window and producer_id not in self.open_transactions(self.batches):
+            self.append_first_of_epoch(producer_id, producer.epoch + 1)
+
+    def append_first_of_epoch(self, producer_id: int, epoch: int) -> None:
+        data = encode_batch(
+            self.records(1, 9), producer_id=producer_id, producer_epoch=epoch, base_sequence=0, is_transactional=False
+        )
+        base = self.append(data, 1, 9, producer_id=producer_id)
+        self.producers[producer_id].append(Producer(epoch, 1, ((0, 1, base),)))
+
+    @rule(producer_id=PRODUCER_IDS, abort=st.booleans(), timestamp=st.integers(0, 50))
+    def append_marker(self, producer_id: int, timestamp: int, *, abort: bool) -> None:
+        history = self.producers.get(producer_id)
+        if history is None or not history[-1].window:
+            return
+        producer = history[-1]
+        data = encode_end_txn_marker(
+            ControlRecord(ControlRecordType.ABORT if abort else ControlRecordType.COMMIT, 1),
+            producer_id=producer_id,
+            producer_epoch=producer.epoch,
+            timestamp_ms=timestamp,
+        )
+        self.append(data, 1, timestamp, producer_id=producer_id, is_transactional=True, abort=abort)
+        history.append(producer)
+
+    @rule(producer_id=PRODUCER_IDS, fraction=FRACTIONS)
+    def append_duplicate(self, producer_id: int, fraction: float) -> None:
+        producer = self.producers.get(producer_id, [UNKNOWN])[-1]
+        if not producer.window:
+            return
+        sequence, count, base = self.pick(producer.window, fraction)
+        data = encode_batch(
+            self.records(count, 1), producer_id=producer_id, producer_epoch=producer.epoch, base_sequence=sequence
+        )
+        result = self.log.append_as_leader(
+            memoryview(data), leader_epoch=self.leader_epoch, config=CONFIG, now=NOW
+        )
+        assert result.is_duplicate
+        assert result.data is None
+        assert (result.base_offset, result.last_offset) == (base, base + count - 1)
+
+    @rule(producer_id=PRODUCER_IDS, gap=st.integers(1, 5))
+    def append_out_of_order(self, producer_id: int, gap: int) -> None:
+        producer = self.producers.get(producer_id, [UNKNOWN])[-1]
+        if not producer.window:
+            return
+        data = encode_batch(
+            self.records(1, 1),
+            producer_id=producer_id,
+            producer_epoch=producer.epoch,
+            base_sequence=producer.next_sequence + gap,
+        )
+        try:
+            self.log.append_as_leader(memoryview(data), leader_epoch=self.leader_epoch, config=CONFIG, now=NOW)
+        except ApiError as error:
+            assert error.error_code == ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER
+        else:
+            raise AssertionError("a gap in the sequences was let in")
+
+    @rule(fraction=FRACTIONS)
+    def advance(self, fraction: float) -> None:
+        self.high_watermark = self.pick(self.boundaries(self.high_watermark, self.end), fraction)
+        self.log.advance_high_watermark(self.high_watermark)
+
+    @rule(fraction=FRACTIONS)
+    def snapshot_of_the_past(self, fraction: float) -> None:
+        """A snapshot of any boundary equals that of a log that never saw more."""
+        boundaries = self.boundaries(max(self.checkpointed, self.log_start), self.end)
+        if not boundaries:
+            return
+        end = self.pick(boundaries, fraction)
+        reference = replayed([b for b in self.batches if b.next_offset <= end], self.log_start)
+        assert self.log.snapshot(end) == reference.snapshot(end)
+
+    @rule()
+    def checkpoint(self) -> None:
+        changes = self.log.changes_for_checkpoint()
+        expected = [b for b in self.batches if self.checkpointed < b.next_offset <= self.high_watermark]
+        assert [(b.base_offset, b.last_offset, b.max_timestamp_ms, bytes(b.data)) for b in changes.batches] == [
+            (b.base_offset, b.next_offset - 1, b.max_timestamp_ms, b.data) for b in expected
+        ]
+        assert changes.log_start_offset == self.log_start
+        snapshot = self.log.snapshot(self.high_watermark)
+        self.stored = (StoredRange(self.log_start, self.high_watermark), snapshot)
+        self.log.checkpointed(self.high_watermark)
+        self.checkpointed = self.high_watermark
+
+    @rule(wanted_bytes=st.integers(0, 2000))
+    def forget(self, wanted_bytes: int) -> None:
+        before = self.log.tail_bytes
+        freed = self.log.forget(wanted_bytes)
+        assert self.log.tail_bytes == before - freed
+        assert freed >= wanted_bytes or self.log.tail_start_offset == self.checkpointed
+
+    @rule(fraction=FRACTIONS)
+    def truncate(self, fraction: float) -> None:
+        """What was never durable goes, and producers may write it again."""
+        self.cut(self.pick(self.boundaries(self.high_watermark, self.end), fraction))
+        self.log.truncate_to(self.end)
+
+    def cut(self, end: int) -> None:
+        self.batches = [b for b in self.batches if b.next_offset <= end]
+        for producer_id, history in self.producers.items():
+            written = sum(b.producer_id == producer_id for b in self.batches)
+            del history[written + 1 :]
+
+    @rule(fraction=FRACTIONS)
+    def delete_records(self, fraction: float) -> None:
+        offset = int(fraction * self.high_watermark)
+        assert self.log.increment_log_start_offset(offset) == (offset > self.log_start)
+        self.log_start = max(self.log_start, offset)
+
+    @precondition(lambda self: self.log_start <= self.stored[0].end_offset)
+    @rule()
+    def restart(self) -> None:
+        """L2 and what L1 has beyond it are all that a crash leaves."""
+        self.cut(self.high_watermark)
+        before = self.log.snapshot(self.high_watermark)
+        self.log = PartitionLog(PARTITION)
+        self.log.restore(*self.stored)
+        # L1 may still hold what L2 has: it is skipped.
+        self.log.append_recovered(memoryview(b"".join(b.data for b in self.batches)))
+        self.log.advance_high_watermark(self.log.log_end_offset)
+        self.log.increment_log_start_offset(self.log_start)
+        self.leader_epoch += 1
+        assert self.log.snapshot(self.high_watermark) == before
+
+    @rule(fraction=FRACTIONS, max_bytes=st.integers(0, 400), at_least_one=st.booleans(), stable=st.booleans())
+    def read(self, fraction: float, max_bytes: int, *, at_least_one: bool, stable: bool) -> None:
+        offset = self.log_start + round(fraction * (self.end - self.log_start))
+        up_to = self.log.last_stable_offset if stable else self.high_watermark
+        views = self.log.read(offset, max_bytes, up_to=up_to, at_least_one=at_least_one)
+        if views is COLD:
+            assert offset < min(self.checkpointed, self.log.tail_start_offset)
+            return
+        expected = [b.data for b in self.batches if offset < b.next_offset <= up_to] if offset < up_to else []
+        fitting: list[bytes] = []
+        for data in expected:
+            first_of_all = at_least_one and not fitting
+            if not first_of_all and sum(map(len, fitting)) + len(data) > max_bytes:
+                break
+            fitting.append(data)
+        assert [bytes(view) for view in views] == fitting
+
+    @rule(outside=st.integers(1, 5), below=st.booleans())
+    def read_out_of_range(self, outside: int, *, below: bool) -> None:
+        offset = self.log_start - outside if below else self.end + outside
+        try:
+            self.log.read(offset, 100, up_to=self.high_watermark, at_least_one=True)
+        except ApiError as error:
+            assert error.error_code == ErrorCode.OFFSET_OUT_OF_RANGE
+        else:
+            raise AssertionError("an offset out of range was read")
+
+    @rule(start=st.integers(0, 40), length=st.integers(0, 40))
+    def aborted_transactions(self, start: int, length: int) -> None:
+        """Every aborted transaction that overlaps the range is told; none that lies below the log start."""
+        start = max(start, self.log_start)
+        opened: dict[int, int] = {}
+        expected = []
+        for batch in self.batches:
+            if batch.abort is None:
+                if batch.is_transactional:
+                    opened.setdefault(batch.producer_id, batch.base_offset)
+            elif batch.producer_id in opened:
+                first = opened.pop(batch.producer_id)
+                if batch.abort and batch.base_offset >= start and first < start + length:
+                    expected.append((batch.producer_id, first, batch.base_offset))
+        told = self.log.aborted_transactions(start, start + length)
+        assert [transaction[:3] for transaction in told] == expected
+
+    @rule(timestamp=st.integers(0, 60))
+    def search_timestamp(self, timestamp: int) -> None:
+        """The answer from L0 is that of a search through all records."""
+        found = self.log.offset_for_timestamp(timestamp, up_to=self.high_watermark)
+        expected = next(
+            (
+                b.next_offset - 1
+                for b in self.batches
+                if b.max_timestamp_ms >= timestamp and b.next_offset - 1 >= self.log_start and timestamp > 0
+            ),
+            None,
+        )
+        if found is COLD:
+            assert self.log.tail_start_offset > self.log_start
+        elif timestamp > 0 and (expected is None or expected >= self.high_watermark):
+            assert found is None
+        elif timestamp > 0:
+            assert found is not None
+            assert found.offset == expected
+
+    @invariant()
+    def agrees_with_model(self) -> None:
+        self.log.check_invariants()
+        assert self.log.log_start_offset == self.log_start
+        assert self.log.high_watermark == self.high_watermark
+        assert self.log.log_end_offset == self.end
+        assert self.log.checkpointed_offset == self.checkpointed
+        durable = [b for b in self.batches if b.next_offset <= self.high_watermark]
+        unstable = min(self.open_transactions(durable).values(), default=self.high_watermark)
+        assert self.log.last_stable_offset == max(unstable, self.log_start)
+        assert self.log.uncheckpointed_bytes == sum(
+            len(b.data) for b in self.batches if b.next_offset > self.checkpointed
+        )
+
+
+TestPartitionLog = PartitionLogMachine.TestCase
+TestPartitionLog.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
