@@ -1,0 +1,1 @@
+"""What the cluster is, as immutable images: topics, partitions, settings."""

@@ -1,0 +1,225 @@
+"""MetadataLog: the one way to change what the cluster is, and the image of what it is.
+
+A change is some metadata records, written as one batch to `__cluster_metadata` and applied to the image at once. Every
+later request sees it, but it is not durable yet: an answer that rests on a change must wait for that
+(`Broker.respond_when_durable`). At start the image is rebuilt from the partition.
+
+Invariant: the image is exactly what replaying the partition gives.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from dotkafka.broker.log_configs import LogConfigs
+from dotkafka.errors import DecodeError, StorageFailed
+from dotkafka.log.config import LogConfig
+from dotkafka.metadata.image import (
+    BROKER_RESOURCE,
+    METADATA_PARTITION,
+    TOPIC_RESOURCE,
+    ConfigResource,
+    MetadataImage,
+)
+from dotkafka.metadata.records import decode_metadata_record, encode_metadata_record
+from dotkafka.protocol.messages.metadata_records import (
+    ConfigRecord,
+    PartitionRecord,
+    ProducerIdsRecord,
+    RemoveTopicRecord,
+    TopicRecord,
+)
+from dotkafka.protocol.primitives import uuid_to_text
+from dotkafka.records.batch import encode_batch, iterate_records
+from dotkafka.records.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from dotkafka.broker.broker import Broker
+    from dotkafka.errors import StorageError
+    from dotkafka.metadata.image import MetadataRecord, TopicImage
+    from dotkafka.storage.spi import Buffer
+
+logger = logging.getLogger(__name__)
+
+CLUSTER_ID_CONFIG: Final = "dotkafka.cluster.id"
+"""The setting of the cluster's default broker resource that holds the cluster id. DescribeConfigs does not show it."""
+PRODUCER_ID_BLOCK_SIZE: Final = 1000
+"""Producer ids set aside by one record. Those that are left of a block are lost with a restart, as in Kafka."""
+
+_CLUSTER_RESOURCE: Final = ConfigResource(BROKER_RESOURCE, "")
+_LOG_CONFIG: Final = LogConfig(max_message_bytes=2**31 - 1)
+_BATCH_RECORDS: Final = 10_000
+"""Replayed records of older changes that are applied to the image together: applying copies its mappings."""
+
+
+class MetadataLog:
+    """Owner of the metadata partition and of the image; see the module."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._image = MetadataImage()
+        self._unapplied: list[MetadataRecord] = []
+        """Records replayed at start that the image does not have yet."""
+        self._log_configs = LogConfigs(broker.config)
+        self._next_producer_id = 0
+        self._producer_id_block_end = 0
+
+    @property
+    def image(self) -> MetadataImage:
+        """The cluster at this moment."""
+        if self._unapplied:
+            self._apply_replayed()
+        return self._image
+
+    def log_config(self, topic: TopicImage) -> LogConfig:
+        """Return the settings that hold for the logs of a topic."""
+        return self._log_configs.of(topic, self.image)
+
+    # -- start ---------------------------------------------------------------------------------------------------------
+
+    def replay(self, batch: Buffer) -> None:
+        """Apply one batch of the metadata partition, in order, at start.
+
+        Raises:
+            StorageFailed: the batch is damaged, or holds what this version of dotkafka does not know.
+        """
+        try:
+            for record in iterate_records(batch):
+                self._unapplied.append(decode_metadata_record(record.value or b""))
+        except DecodeError as error:
+            raise StorageFailed(f"the metadata partition is damaged: {error}") from error
+        if len(self._unapplied) >= _BATCH_RECORDS:
+            self._apply_replayed()
+
+    def _apply_replayed(self) -> None:
+        unapplied, self._unapplied = self._unapplied, []
+        try:
+            self._image = self._image.apply(*unapplied)
+        except KeyError as error:
+            raise StorageFailed(f"the metadata partition names a topic that it has not created: {error}") from error
+        self._next_producer_id = self._producer_id_block_end = self._image.next_producer_id
+
+    # -- changes -------------------------------------------------------------------------------------------------------
+
+    def change(self, records: Sequence[MetadataRecord]) -> None:
+        """Write some records as one batch, all or nothing, and apply them to the image.
+
+        The caller has made sure that storage accepts writes (`Shard.check_writable`) and that the records are valid.
+        """
+        broker = self._broker
+        shard = broker.shard
+        image = self.image
+        batch = encode_batch(
+            [Record(0, broker.now.wall_ms, None, encode_metadata_record(record)) for record in records]
+        )
+        log = shard.log(METADATA_PARTITION)
+        result = log.append_as_leader(
+            memoryview(batch),
+            leader_epoch=shard.leader_epoch,
+            config=_LOG_CONFIG,
+            now=broker.now,
+            from_client=False,
+        )
+        if result.data is not None:
+            shard.write_batches(log, result.base_offset, result.data)
+        self._image = image.apply(*records)
+        removed = [image.topics_by_id[record.topic_id] for record in records if isinstance(record, RemoveTopicRecord)]
+        if removed:
+            self._forget(removed)
+
+    def _forget(self, topics: Sequence[TopicImage]) -> None:
+        """Let go of what belongs to deleted topics."""
+        broker = self._broker
+        partitions = [partition for topic in topics for partition in topic.partitions()]
+
+        def durable(error: StorageError | None) -> None:
+            # Not before: a checkpoint without the data must not precede the record that says they are to go.
+            if error is None:
+                for partition in partitions:
+                    broker.shard.delete(partition)
+
+        broker.shard.when_durable(durable)
+        for topic in topics:
+            self._log_configs.forget(topic)
+        broker.groups.on_topics_deleted([topic.name for topic in topics])
+        for partition in partitions:
+            log = broker.shard.logs.get(partition)
+            if log is not None:
+                broker.purgatory.wake(log, broker.now)
+
+    # -- topics --------------------------------------------------------------------------------------------------------
+
+    def create_topic(self, name: str, partition_count: int, configs: Mapping[str, str]) -> TopicImage:
+        """Create a topic, whose name and settings are valid, and return it."""
+        self.change(list(self.topic_records(name, self.new_topic_id(), partition_count, configs)))
+        return self.image.topics_by_name[name]
+
+    def topic_records(
+        self, name: str, topic_id: bytes, partition_count: int, configs: Mapping[str, str]
+    ) -> Iterator[MetadataRecord]:
+        """Yield the records that create a topic, in Kafka's order."""
+        yield TopicRecord(name=name, topic_id=topic_id)
+        for config_name, value in configs.items():
+            yield ConfigRecord(resource_type=TOPIC_RESOURCE, resource_name=name, name=config_name, value=value)
+        yield from self.partition_records(topic_id, range(partition_count))
+
+    def partition_records(self, topic_id: bytes, partitions: range) -> Iterator[MetadataRecord]:
+        """Yield the records that add partitions to a topic."""
+        node_id = self._broker.config.node_id
+        for index in partitions:
+            yield PartitionRecord(
+                partition_id=index,
+                topic_id=topic_id,
+                replicas=(node_id,),
+                isr=(node_id,),
+                leader=node_id,
+                leader_epoch=self._broker.shard.leader_epoch,
+                partition_epoch=0,
+            )
+
+    # -- ids -----------------------------------------------------------------------------------------------------------
+
+    @property
+    def cluster_id(self) -> str:
+        """The cluster's id in Kafka's text form, given to it when it is first asked for."""
+        cluster_id = self.image.configs.get(_CLUSTER_RESOURCE, {}).get(CLUSTER_ID_CONFIG)
+        if cluster_id is None:
+            cluster_id = uuid_to_text(self.new_topic_id())
+            logger.info("this is a new cluster; its id is %s", cluster_id)
+            self.change(
+                [
+                    ConfigRecord(
+                        resource_type=BROKER_RESOURCE, resource_name="", name=CLUSTER_ID_CONFIG, value=cluster_id
+                    )
+                ]
+            )
+        return cluster_id
+
+    def allocate_producer_id(self) -> int:
+        """Return a producer id that was never given before. It may be told to its producer only once it is durable."""
+        image = self.image
+        if self._next_producer_id == self._producer_id_block_end:
+            self._producer_id_block_end = image.next_producer_id + PRODUCER_ID_BLOCK_SIZE
+            self.change(
+                [
+                    ProducerIdsRecord(
+                        broker_id=self._broker.config.node_id,
+                        broker_epoch=self._broker.shard.leader_epoch,
+                        next_producer_id=self._producer_id_block_end,
+                    )
+                ]
+            )
+        producer_id = self._next_producer_id
+        self._next_producer_id += 1
+        return producer_id
+
+    def new_topic_id(self) -> bytes:
+        """Return a random id (UUID version 4) whose text does not begin with `-`, which commands take for an option."""
+        raw = bytearray(self._broker.random_bytes(16))
+        raw[0] &= 0x7F
+        raw[6] = raw[6] & 0x0F | 0x40
+        raw[8] = raw[8] & 0x3F | 0x80
+        return bytes(raw)
