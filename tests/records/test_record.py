@@ -18,7 +18,7 @@ from dotkafka.records.batch import (
     read_header,
 )
 from dotkafka.records.compression import Compression
-from dotkafka.records.record import Record
+from dotkafka.records.record import MAX_HEADERS_PER_RECORD, Record
 
 INT64_MAX = 2**63 - 1
 
@@ -263,3 +263,15 @@ def test_header_names_that_are_no_utf8_survive() -> None:
     assert b"\x08" + raw_name in batch
     ((name, _),) = decode_records(batch)[0].headers
     assert name.encode(errors="surrogateescape") == raw_name
+
+
+def test_headers_per_record_are_limited(batch_with_section: Callable[..., bytearray]) -> None:
+    """Compressed, millions of headers take a few bytes; so their number has a limit of its own, both ways."""
+    most = Record(0, 0, None, None, (("", None),) * MAX_HEADERS_PER_RECORD)
+    too_many = most._replace(headers=(("", None),) * (MAX_HEADERS_PER_RECORD + 1))
+    assert decode_records(encode_batch([most], compression=Compression.GZIP)) == [most]
+    with pytest.raises(EncodeError, match="65537 headers"):
+        encode_batch([too_many])
+    section = bytes.fromhex("94 80 10 00 00 00 01 01 82 80 08") + b"\x00\x01" * (MAX_HEADERS_PER_RECORD + 1)
+    with pytest.raises(DecodeError, match="65537 headers"):
+        decode_records(batch_with_section(section))

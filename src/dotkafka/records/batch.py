@@ -261,6 +261,8 @@ def encode_batch(  # noqa: PLR0913 (a batch header has that many fields to choos
 def decode_records(batch: Buffer, *, max_decompressed_bytes: int = DEFAULT_MAX_DECOMPRESSED_BYTES) -> list[Record]:
     """Return the records of one whole batch, control records included.
 
+    A few compressed bytes can be millions of records; those of a batch that is not trusted are better iterated over.
+
     Raises:
         DecodeError: as `iterate_records`.
         ApiError: UNSUPPORTED_COMPRESSION_TYPE, if the extra for the codec is not installed.

@@ -25,6 +25,10 @@ from dotkafka.protocol.primitives import decode_varint, decode_varlong, encode_v
 MIN_RECORD_BYTES: Final = 7
 """A record with null key, null value and no headers: the least that a record can take."""
 
+MAX_HEADERS_PER_RECORD: Final = 2**16
+"""Kafka bounds a record's headers by their bytes only. A header of 2 bytes becomes an object of 64, and a few
+compressed bytes become millions of headers; so there is a limit here, far above what any client sends."""
+
 _MIN_HEADER_BYTES: Final = 2
 _INT64_END: Final = 2**63
 _NO_TIMESTAMP: Final = -1
@@ -169,7 +173,8 @@ def encode_section(records: Iterable[Record], base_timestamp_ms: int) -> tuple[l
     """Return the records as parts to be joined, and the largest timestamp.
 
     Raises:
-        EncodeError: a timestamp is negative and not -1 (no timestamp), or a header name has no bytes.
+        EncodeError: a timestamp is negative and not -1 (no timestamp), a header name has no bytes, or there are more
+            than `MAX_HEADERS_PER_RECORD` headers.
     """
     parts: list[bytes] = []
     names: dict[str, bytes] = {}
@@ -235,7 +240,7 @@ def _decode_headers(  # noqa: C901, PLR0912 (see decode_section)
         position += 1
     else:
         count, position = decode_varint(data, position)
-    if not 0 <= count <= (end - position) // _MIN_HEADER_BYTES:
+    if not 0 <= count <= min((end - position) // _MIN_HEADER_BYTES, MAX_HEADERS_PER_RECORD):
         _refuse(f"{count} headers where {end - position} bytes are left in the record")
     headers: list[tuple[str, bytes | None]] = []
     for _ in range(count):
@@ -278,6 +283,8 @@ def _decode_headers(  # noqa: C901, PLR0912 (see decode_section)
 
 def _encode_headers(headers: Sequence[tuple[str, bytes | None]], names: dict[str, bytes]) -> bytes:
     """Return the number of headers and the headers. `names` remembers each name with its length in front."""
+    if len(headers) > MAX_HEADERS_PER_RECORD:
+        raise EncodeError(f"{len(headers)} headers; a record can have {MAX_HEADERS_PER_RECORD}")
     varints = _VARINTS
     parts = [varints[len(headers)]]
     for name, value in headers:
