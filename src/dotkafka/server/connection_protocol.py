@@ -1,0 +1,208 @@
+"""ConnectionProtocol: one client's socket, plain or TLS, between the event loop and the broker.
+
+Back-pressure goes both ways. No more is read while the broker may not be given more (`Broker.may_read`: too many
+requests of this connection wait, or storage lags behind) or while the client does not read its answers. Answers that
+the socket does not take stay where they are, as views of the log, instead of being copied into the transport's buffer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from typing import TYPE_CHECKING, cast
+
+from dotkafka.server.frame_receiver import FrameReceiver
+
+if TYPE_CHECKING:
+    from dotkafka.broker.connection import Connection
+    from dotkafka.clock import Instant
+    from dotkafka.server.connections import Connections
+    from dotkafka.storage.spi import Buffer
+
+_logger = logging.getLogger(__name__)
+
+_UNSENT_BYTES = 256 * 1024
+"""Above this many bytes in the transport's buffer no more is given to it."""
+_JOINED_BYTES = 64 * 1024
+"""Response parts are joined up to this size, as a copy costs less than a system call. Larger ones go as they are."""
+
+
+class ConnectionProtocol(asyncio.BufferedProtocol):
+    """Receives frames for the broker, and sends its responses in the order it gives them.
+
+    Args:
+        connections: the registry that this connection belongs to.
+        local_host: the host under which clients find this server, or None for the address that this client has reached.
+    """
+
+    def __init__(self, connections: Connections, local_host: str | None) -> None:
+        self._connections = connections
+        self._driver = connections.driver
+        self._broker = connections.driver.broker
+        self._local_host = local_host
+        self._transport: asyncio.Transport
+        self._connection: Connection | None = None
+        self._receiver = FrameReceiver(connections.scratch, self._broker.config.socket_request_max_bytes)
+        self._received: deque[bytearray] = deque()
+        self._unsent: deque[Buffer] = deque()
+        self._is_reading = True
+        self._may_write = True
+        self._stops_reading = False
+        self._closes_when_sent = False
+        self._active_ms = 0
+        self._peer = "?"
+
+    # -- called by the event loop --------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Introduce the client to the broker, or close at once if there are too many."""
+        self._transport = cast("asyncio.Transport", transport)
+        peer_host, peer_port = self._transport.get_extra_info("peername")[:2]
+        self._peer = f"{peer_host} port {peer_port}"
+        if not self._connections.admit(self, peer_host):
+            self._transport.abort()
+            return
+        self._transport.set_write_buffer_limits(high=_UNSENT_BYTES)
+        reached_host, port = self._transport.get_extra_info("sockname")[:2]
+        now = self._driver.clock.now()
+        self._active_ms = now.monotonic_ms
+        self._connection = self._broker.connect(peer_host, (self._local_host or reached_host, port), now)
+        self._driver.attach(self._connection, self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the broker that the client has gone, and let go of everything."""
+        if exc is not None:
+            _logger.debug("lost the connection from %s: %s", self._peer, exc)
+        self._received.clear()
+        self._unsent.clear()
+        if self._connection is not None:
+            self._driver.detach(self._connection)
+            self._connection = None
+        self._connections.leave(self)
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 (the event loop's guess; ours is better)
+        """Return where to receive the next bytes."""
+        return self._receiver.get_buffer()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Give the broker the frames that are complete now."""
+        if self._connection is None:
+            return
+        frames = self._receiver.received(nbytes)
+        now = self._driver.clock.now()
+        self._active_ms = now.monotonic_ms
+        if frames:
+            self._received.extend(frames)
+            self._serve(self._connection, now)
+        self._close_on_bad_size(self._connection)
+
+    def pause_writing(self) -> None:
+        """The client does not read as fast as it asks: keep the rest, and read no more of its requests."""
+        self._may_write = False
+        self._update_reading()
+
+    def resume_writing(self) -> None:
+        """The client has read: go on."""
+        self._may_write = True
+        self.send_responses(self._driver.clock.now())
+
+    # -- called by the driver and the server ---------------------------------------------------------------------------
+
+    def send_responses(self, now: Instant) -> None:
+        """Send what is ready as far as the socket takes it; then serve what has waited for that."""
+        connection = self._connection
+        if connection is None or not self._may_write or self._transport.is_closing():
+            return
+        self._active_ms = now.monotonic_ms
+        self._send_unsent()
+        while self._may_write and (parts := connection.take_responses()):
+            self._unsent.extend(parts)
+            self._send_unsent()
+        if self._unsent:
+            return
+        if connection.is_closing or (self._closes_when_sent and not connection.pending_requests):
+            self._transport.close()
+        elif self._received:
+            self._serve(connection, now)
+            self._close_on_bad_size(connection)
+        else:
+            self._update_reading()
+
+    def stop_reading(self) -> None:
+        """Read no more requests; those already read are served."""
+        self._stops_reading = True
+        self._update_reading()
+
+    def close_when_sent(self) -> None:
+        """Close the connection after the answers to the requests that the broker has."""
+        self._closes_when_sent = True
+        self.send_responses(self._driver.clock.now())
+
+    def abort(self) -> None:
+        """Close the connection now."""
+        self._transport.abort()
+
+    def is_idle_since(self, monotonic_ms: int) -> bool:
+        """Whether nothing has come or gone since that time, and the client is not the one who waits."""
+        waits_for_us = self._may_write and self._connection is not None and self._connection.pending_requests > 0
+        return self._active_ms <= monotonic_ms and not waits_for_us
+
+    # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _serve(self, connection: Connection, now: Instant) -> None:
+        """Give the broker frames for as long as it takes them."""
+        broker = self._broker
+        try:
+            while self._received and self._may_write and broker.may_read(connection):
+                broker.receive(connection, self._received.popleft(), now)
+        except Exception:
+            # A bug of ours. It must cost this client its connection, and nobody else anything.
+            _logger.exception("a request from %s failed; closing its connection", self._peer)
+            self._transport.abort()
+        self._update_reading()
+        self._driver.schedule()
+
+    def _close_on_bad_size(self, connection: Connection) -> None:
+        size = self._receiver.bad_size
+        if size is None or self._received or connection.is_doomed:
+            return
+        limit = self._broker.config.socket_request_max_bytes
+        _logger.warning(
+            "closing the connection from %s: a frame of %d bytes; socket.request.max.bytes=%d", self._peer, size, limit
+        )
+        connection.close_when_answered()
+        self._update_reading()
+        self._driver.schedule()
+
+    def _send_unsent(self) -> None:
+        """Give the transport response parts until it has enough.
+
+        By `write`, not `writelines`: some releases of Python join there all they get, others never pause the writer.
+        """
+        unsent = self._unsent
+        while unsent and self._may_write:
+            part = unsent.popleft()
+            if unsent and len(part) + len(unsent[0]) <= _JOINED_BYTES:
+                joined = bytearray(part)
+                while unsent and len(joined) + len(unsent[0]) <= _JOINED_BYTES:
+                    joined += unsent.popleft()
+                part = joined
+            self._transport.write(part)
+
+    def _update_reading(self) -> None:
+        connection = self._connection
+        may_read = (
+            connection is not None
+            and self._may_write
+            and not self._stops_reading
+            and not self._received
+            and self._broker.may_read(connection)
+        )
+        if may_read == self._is_reading:
+            return
+        self._is_reading = may_read
+        if may_read:
+            self._transport.resume_reading()
+        else:
+            self._transport.pause_reading()

@@ -1,0 +1,102 @@
+"""Connections: who is connected, how many may be, and who has been silent for too long."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from dotkafka.server.frame_receiver import SCRATCH_BYTES
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from dotkafka.server.connection_protocol import ConnectionProtocol
+    from dotkafka.server.driver import Driver
+
+_logger = logging.getLogger(__name__)
+
+
+class Connections:
+    """The open connections of one server, within its limits.
+
+    `scratch` is the receive buffer that they share: an event loop fills and empties it for one connection at a time.
+    """
+
+    def __init__(self, driver: Driver, loop: asyncio.AbstractEventLoop) -> None:
+        self.driver = driver
+        self.scratch = memoryview(bytearray(SCRATCH_BYTES))
+        self._config = driver.broker.config
+        self._loop = loop
+        self._open: dict[ConnectionProtocol, str] = {}
+        self._per_host: Counter[str] = Counter()
+        self._sweep: asyncio.TimerHandle | None = None
+        self._all_closed: asyncio.Future[None] | None = None
+
+    def __len__(self) -> int:
+        """How many are open."""
+        return len(self._open)
+
+    def admit(self, protocol: ConnectionProtocol, host: str) -> bool:
+        """Count a new connection from `host` in; return False, and count nothing, if that would pass a limit."""
+        if self._all_closed is not None:
+            return False
+        if len(self._open) >= self._config.max_connections:
+            _logger.warning("refused a connection from %s: max.connections=%d", host, self._config.max_connections)
+            return False
+        if self._per_host[host] >= self._config.max_connections_per_ip:
+            limit = self._config.max_connections_per_ip
+            _logger.warning("refused a connection from %s: max.connections.per.ip=%d", host, limit)
+            return False
+        self._open[protocol] = host
+        self._per_host[host] += 1
+        if self._sweep is None:
+            self._sweep_later()
+        return True
+
+    def leave(self, protocol: ConnectionProtocol) -> None:
+        """Count a connection out. One that was not admitted does not count."""
+        host = self._open.pop(protocol, None)
+        if host is None:
+            return
+        self._per_host[host] -= 1
+        if not self._per_host[host]:
+            del self._per_host[host]
+        if self._all_closed is not None and not self._open and not self._all_closed.done():
+            self._all_closed.set_result(None)
+
+    def stop_reading(self) -> None:
+        """Admit no more connections, and read no more requests from those that are open."""
+        self._all_closed = self._loop.create_future()
+        if not self._open:
+            self._all_closed.set_result(None)
+        if self._sweep is not None:
+            self._sweep.cancel()
+        for protocol in tuple(self._open):
+            protocol.stop_reading()
+
+    async def close(self) -> None:
+        """Close all connections, each after what is still to be sent; return when none is left."""
+        for protocol in tuple(self._open):
+            protocol.close_when_sent()
+        if self._all_closed is not None:
+            await self._all_closed
+
+    def abort(self) -> None:
+        """Close all connections now, whatever is unsent."""
+        for protocol in tuple(self._open):
+            protocol.abort()
+
+    def _sweep_later(self) -> None:
+        interval_ms = max(1, min(self._config.connections_max_idle_ms // 4, 30_000))
+        self._sweep = self._loop.call_later(interval_ms / 1000, self._close_idle)
+
+    def _close_idle(self) -> None:
+        silent_since_ms = self.driver.clock.now().monotonic_ms - self._config.connections_max_idle_ms
+        for protocol, host in tuple(self._open.items()):
+            if protocol.is_idle_since(silent_since_ms):
+                _logger.info("closing the connection from %s: connections.max.idle.ms has passed", host)
+                protocol.abort()
+        self._sweep = None
+        if self._open:
+            self._sweep_later()

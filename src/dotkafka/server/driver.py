@@ -1,0 +1,140 @@
+"""Driver: runs a Broker in an event loop.
+
+Whoever gives the broker something to do (a frame, a lost connection, storage work that has run) calls `schedule`; the
+driver then takes one step per iteration of the loop: all requests that were readable at once are served before the
+flush that makes them durable begins, so that they share it.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Protocol
+
+from dotkafka.server.storage_threads import StorageThreads
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from dotkafka.broker.broker import Broker
+    from dotkafka.broker.connection import Connection
+    from dotkafka.broker.storage_work import StorageWork
+    from dotkafka.clock import Clock, Instant
+
+_logger = logging.getLogger(__name__)
+
+
+class ResponseSender(Protocol):
+    """The transport side of one `Connection` of the broker."""
+
+    def send_responses(self, now: Instant) -> None:
+        """The connection is ready: it has responses to take, may be read again, or is to be closed."""
+        ...
+
+
+class Driver:
+    """Feeds time and finished storage work to a broker, and carries out what it asks for. Belongs to one event loop."""
+
+    def __init__(self, broker: Broker, clock: Clock, loop: asyncio.AbstractEventLoop) -> None:
+        self.broker = broker
+        self.clock = clock
+        self._loop = loop
+        self._senders: dict[Connection, ResponseSender] = {}
+        self._threads = StorageThreads(self._ran_in_thread)
+        self._is_scheduled = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_deadline_ms = 0
+        self._idle: asyncio.Future[None] | None = None
+
+    def attach(self, connection: Connection, sender: ResponseSender) -> None:
+        """From now on tell `sender` when `connection` is ready."""
+        self._senders[connection] = sender
+
+    def detach(self, connection: Connection) -> None:
+        """The client of `connection` has gone."""
+        del self._senders[connection]
+        self.broker.disconnect(connection, self.clock.now())
+        self.schedule()
+
+    def schedule(self) -> None:
+        """Take a step after what is ready in this iteration of the loop."""
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            self._loop.call_soon(self._step)
+
+    async def shut_down(self) -> None:
+        """Have the broker answer who waits and checkpoint what it has; return once it is idle."""
+        self._idle = self._loop.create_future()
+        self.broker.begin_shutdown(self.clock.now())
+        self.schedule()
+        await self._idle
+
+    def stop(self, timeout_s: float) -> bool:
+        """Take no more steps, and end the threads; return whether they ended in time. Blocks."""
+        self._is_scheduled = True
+        if self._timer is not None:
+            self._timer.cancel()
+        return self._threads.stop(timeout_s)
+
+    def _ran_in_thread(self, work: StorageWork) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._completed, work)
+        except RuntimeError:
+            # The loop was closed over a server that was not stopped; there is nobody left to tell.
+            _logger.debug("storage work ended after its event loop")
+
+    def _completed(self, work: StorageWork) -> None:
+        self.broker.complete(work, self.clock.now())
+        self.schedule()
+
+    def _step(self) -> None:
+        self._is_scheduled = False
+        now = self.clock.now()
+        try:
+            deadline_ms = self.broker.next_deadline_ms()
+            if deadline_ms is not None and deadline_ms <= now.monotonic_ms:
+                self.broker.handle_timeouts(now)
+            while self._start_work(now) | self._send_responses(now):
+                pass
+        finally:
+            self._arm_timer(now)
+        if self._idle is not None and not self._idle.done() and self.broker.is_idle:
+            self._idle.set_result(None)
+
+    def _start_work(self, now: Instant) -> bool:
+        works = self.broker.take_work(now)
+        for work in works:
+            if work.inline:
+                work.run()
+                self.broker.complete(work, now)
+            else:
+                self._threads.submit(work)
+        return bool(works)
+
+    def _send_responses(self, now: Instant) -> bool:
+        connections = self.broker.take_ready_connections()
+        for connection in connections:
+            sender = self._senders.get(connection)
+            if sender is not None:
+                sender.send_responses(now)
+        return bool(connections)
+
+    def _arm_timer(self, now: Instant) -> None:
+        """Have a step taken when the broker's next deadline comes.
+
+        A timer that comes too early is left alone: it takes a step that does nothing and arms the right one. Long polls
+        come and go a thousand times before their deadlines do.
+        """
+        deadline_ms = self.broker.next_deadline_ms()
+        if self._timer is not None:
+            if deadline_ms is None or self._timer_deadline_ms <= deadline_ms:
+                return
+            self._timer.cancel()
+            self._timer = None
+        if deadline_ms is not None:
+            delay_ms = max(1, deadline_ms - now.monotonic_ms)
+            self._timer = self._loop.call_later(delay_ms / 1000, self._timer_due)
+            self._timer_deadline_ms = deadline_ms
+
+    def _timer_due(self) -> None:
+        self._timer = None
+        self.schedule()
