@@ -1,4 +1,4 @@
-"""A broker in memory and clients of it, all in one thread: time moves when a test moves it, storage work runs when a test says so."""
+"""A broker in memory and its clients, in one thread: time moves, and storage work runs, when a test says so."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -10,10 +10,27 @@ from dotkafka.broker.broker import Broker
 from dotkafka.broker.config import BrokerConfig
 from dotkafka.broker.connection import Connection
 from dotkafka.clock import Instant
+from dotkafka.protocol.error_codes import ErrorCode
 from dotkafka.protocol.headers import RequestHeader, decode_response_header, encode_request_header
+from dotkafka.protocol.messages.create_topics import (
+    CREATE_TOPICS,
+    CreatableTopic,
+    CreatableTopicConfig,
+    CreateTopicsRequest,
+)
+from dotkafka.protocol.messages.fetch import FETCH, FetchPartition, FetchRequest, FetchTopic, PartitionData
+from dotkafka.protocol.messages.produce import (
+    PRODUCE,
+    PartitionProduceData,
+    PartitionProduceResponse,
+    ProduceRequest,
+    TopicProduceData,
+)
 from dotkafka.protocol.schema import Api
+from dotkafka.records.batch import batch_headers, encode_batch, iterate_records
+from dotkafka.records.record import Record
 from dotkafka.storage.memory import MemoryCheckpointStore, MemoryWal
-from dotkafka.storage.spi import CheckpointStore, WriteAheadLog
+from dotkafka.storage.spi import Buffer, CheckpointStore, WriteAheadLog
 
 LOCAL = ("broker.test", 9092)
 START = Instant(monotonic_ms=1_000, wall_ms=1_700_000_000_000)
@@ -117,10 +134,94 @@ class Client:
         (response,) = self.received()
         return response
 
+    def create_topic(self, name: str, partitions: int = 1, **configs: str) -> None:
+        """Create a topic; `_` in names of settings stands for `.`."""
+        topic = CreatableTopic(
+            name=name,
+            num_partitions=partitions,
+            replication_factor=1,
+            configs=[CreatableTopicConfig(name=key.replace("_", "."), value=value) for key, value in configs.items()],
+        )
+        response = self.call(CREATE_TOPICS, 7, CreateTopicsRequest(topics=[topic], timeout_ms=1000))
+        assert response.topics[0].error_code == ErrorCode.NONE, response.topics[0].error_message
+
+    def produce_request(self, topic: str, records: bytes | None, *, partition: int = 0, acks: int = -1) -> Any:
+        """A Produce request for one partition, by topic name."""
+        data = PartitionProduceData(index=partition, records=records)
+        return ProduceRequest(
+            acks=acks, timeout_ms=1000, topic_data=[TopicProduceData(name=topic, partition_data=[data])]
+        )
+
+    def produce(self, topic: str, *values: bytes, partition: int = 0, **settings: Any) -> PartitionProduceResponse:
+        """Produce one batch with these values, and return the answer for its partition."""
+        return self.produce_batch(topic, batch_of(*values, **settings), partition=partition)
+
+    def produce_batch(self, topic: str, records: bytes | None, partition: int = 0) -> PartitionProduceResponse:
+        """Produce these bytes, and return the answer for their partition."""
+        request = self.produce_request(topic, records, partition=partition)
+        response = self.call(PRODUCE, 9, request)
+        answer: PartitionProduceResponse = response.responses[0].partition_responses[0]
+        return answer
+
+    def fetch_request(
+        self,
+        topic: str,
+        offset: int = 0,
+        *,
+        partition: int = 0,
+        max_wait_ms: int = 0,
+        min_bytes: int = 1,
+        max_bytes: int = 1 << 20,
+        **more: Any,
+    ) -> FetchRequest:
+        """A Fetch request for one partition, by topic name."""
+        wanted = FetchPartition(partition=partition, fetch_offset=offset, partition_max_bytes=max_bytes)
+        return FetchRequest(
+            max_wait_ms=max_wait_ms,
+            min_bytes=min_bytes,
+            max_bytes=max_bytes,
+            topics=[FetchTopic(topic=topic, partitions=[wanted])],
+            **more,
+        )
+
+    def fetch(self, topic: str, offset: int = 0, **more: Any) -> PartitionData:
+        """Fetch from one partition without waiting, and return the answer for it."""
+        response = self.call(FETCH, 11, self.fetch_request(topic, offset, **more))
+        answer: PartitionData = response.responses[0].partitions[0]
+        return answer
+
     @property
     def is_closed_by_broker(self) -> bool:
-        """Whether the broker wants the connection closed."""
+        """Whether the broker wants the connection closed, having nothing more to say."""
+        assert list(self.received()) == []
         return self.connection.is_closing
+
+
+def batch_of(*values: bytes, timestamp_ms: int = START.wall_ms, **settings: Any) -> bytes:
+    """A record batch with these values, as a producer sends it."""
+    return bytes(encode_batch([Record(0, timestamp_ms, None, value) for value in values], **settings))
+
+
+def values_in(records: Buffer | None) -> list[bytes | None]:
+    """The values of all records in some batches, in order."""
+    data = memoryview(records or b"")
+    return [
+        record.value
+        for position, header in batch_headers(data)
+        for record in iterate_records(data[position : position + header.size_bytes])
+    ]
+
+
+@pytest.fixture
+def batch() -> Callable[..., bytes]:
+    """Makes record batches from values."""
+    return batch_of
+
+
+@pytest.fixture
+def values() -> Callable[[Buffer | None], list[bytes | None]]:
+    """Reads the values out of record batches."""
+    return values_in
 
 
 @pytest.fixture

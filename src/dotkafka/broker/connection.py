@@ -19,10 +19,33 @@ if TYPE_CHECKING:
 Response = TypeVar("Response")
 
 
-class Exchange(Generic[Response]):
+class Place:
+    """A place in the order of a connection's responses."""
+
+    __slots__ = ("closes", "connection", "parts")
+
+    def __init__(self, connection: "Connection") -> None:
+        self.connection = connection
+        self.parts: list[Buffer] | None = None
+        """The answer, once it is given."""
+        self.closes = False
+        """Whether the connection ends here instead."""
+
+    def close_connection(self) -> None:
+        """Close the connection after the answers to earlier requests; later ones get none."""
+        self.closes = True
+        self.connection.is_doomed = True
+        self._fulfil([])
+
+    def _fulfil(self, parts: "list[Buffer]") -> None:
+        self.parts = parts
+        self.connection.answer_given()
+
+
+class Exchange(Place, Generic[Response]):
     """One request, and where its response goes: a handler that cannot answer at once keeps it, and answers later."""
 
-    __slots__ = ("api", "client_id", "connection", "correlation_id", "parts", "version")
+    __slots__ = ("api", "client_id", "correlation_id", "version")
 
     def __init__(
         self,
@@ -32,12 +55,11 @@ class Exchange(Generic[Response]):
         correlation_id: int,
         client_id: str | None,
     ) -> None:
-        self.connection = connection
+        super().__init__(connection)
         self.api = api
         self.version = version
         self.correlation_id = correlation_id
         self.client_id = client_id or ""
-        self.parts: list[Buffer] | None = None
 
     def respond(self, response: Response) -> None:
         """Give the answer, once; it leaves when all earlier ones of the connection have left."""
@@ -45,6 +67,8 @@ class Exchange(Generic[Response]):
 
     def respond_at_version(self, response: Response, version: int) -> None:
         """Give the answer in the layout of another version: only ApiVersions may, to a client that is too new."""
+        if self.connection.is_closed:
+            return
         header = encode_response_header(self.api.key, version, self.correlation_id)
         body = self.api.encode_response_parts(version, response)
         size = len(header) + sum(map(len, body))
@@ -54,20 +78,20 @@ class Exchange(Generic[Response]):
         """End the exchange without an answer: a Produce with acks=0 wants none."""
         self._fulfil([])
 
-    def close_connection(self) -> None:
-        """End the exchange by closing the connection, after the answers to earlier requests."""
-        self.connection.is_doomed = True
-        self._fulfil([])
-
-    def _fulfil(self, parts: "list[Buffer]") -> None:
-        self.parts = parts
-        self.connection.exchange_ready()
-
 
 class Connection:
     """What the broker knows of one client connection."""
 
-    __slots__ = ("_exchanges", "_on_ready", "client_software", "is_closed", "is_doomed", "local", "peer_host")
+    __slots__ = (
+        "_on_ready",
+        "_places",
+        "client_software",
+        "is_closed",
+        "is_closing",
+        "is_doomed",
+        "local",
+        "peer_host",
+    )
 
     def __init__(self, peer_host: str, local: tuple[str, int], on_ready: "Callable[[Connection], None]") -> None:
         self.peer_host = peer_host
@@ -76,44 +100,46 @@ class Connection:
         self.client_software: tuple[str, str] = ("unknown", "unknown")
         """Name and version of the client library (KIP-511)."""
         self.is_doomed = False
-        """No more requests are read; the connection closes when the answers before its last request have left."""
+        """Whether no more requests are read, since the connection will close at one of those pending."""
+        self.is_closing = False
+        """Whether the transport is to be closed after what `take_responses` has given."""
         self.is_closed = False
         self._on_ready = on_ready
-        self._exchanges: deque[Exchange[Any]] = deque()
+        self._places: deque[Place] = deque()
 
     @property
     def pending_requests(self) -> int:
         """Requests read whose response has not been taken yet."""
-        return len(self._exchanges)
+        return len(self._places)
 
-    @property
-    def is_closing(self) -> bool:
-        """Whether the transport is to be closed after what `take_responses` gave."""
-        return self.is_doomed and not self._exchanges
-
-    def begin(self, exchange: Exchange[Any]) -> None:
+    def begin(self, place: Place) -> None:
         """Take the next place in the order of responses."""
-        self._exchanges.append(exchange)
+        self._places.append(place)
 
-    def exchange_ready(self) -> None:
-        """Say that some exchange has its answer; if it is the oldest, the connection has something to send."""
-        if not self.is_closed and self._exchanges and self._exchanges[0].parts is not None:
+    def answer_given(self) -> None:
+        """Some request has its answer; if it is the oldest one's, the connection has something to send."""
+        if not self.is_closed and self._places and self._places[0].parts is not None:
             self._on_ready(self)
 
     def close_when_answered(self) -> None:
-        """Read no more requests, and close when the pending ones are answered."""
-        self.is_doomed = True
-        self._on_ready(self)
+        """Close after the answers to the pending requests: what has come now cannot be served."""
+        place = Place(self)
+        self.begin(place)
+        place.close_connection()
 
     def take_responses(self) -> "list[Buffer]":
         """Return the bytes that are ready, in request order; empty if the oldest request is still without answer."""
         ready: list[Buffer] = []
-        exchanges = self._exchanges
-        while exchanges and exchanges[0].parts is not None:
-            ready.extend(exchanges.popleft().parts or ())
+        places = self._places
+        while places and places[0].parts is not None:
+            place = places.popleft()
+            ready.extend(place.parts or ())
+            if place.closes:
+                self.is_closing = True
+                places.clear()
         return ready
 
     def abandon(self) -> None:
         """Forget everything: the client has gone."""
         self.is_closed = True
-        self._exchanges.clear()
+        self._places.clear()
