@@ -1,15 +1,15 @@
 """Decoding at full speed: one generated function per message and version.
 
-What makes it fast: fixed-width fields that follow each other are one `struct.Struct`, which also swallows the next length
-or tag count; objects are made without `__init__`, their slots stored directly; compact lengths of one byte are read
-inline, and those of records up to three; an array of numbers is one call. Records are handed out as views.
+What makes it fast: fixed-width fields that follow each other are one `struct.Struct`, which also swallows the next
+length or tag count; objects are made without `__init__`, their slots stored directly; compact lengths of one byte are
+read inline, and those of records up to three; an array of numbers is one call. Records are handed out as views.
 
-What makes it safe: generated code may read nonsense but never past the data unnoticed. Reads past the end raise, except
-slices, and since the position only grows, one comparison at the end catches those. So no length is compared with the bytes
-left. On any failure the interpreter decodes again, and says what is wrong.
+What makes it safe: generated code may read nonsense but never past the data unnoticed. Reads past the end raise,
+except slices, and since the position only grows, one comparison at the end catches those. So no length is compared
+with the bytes left. On any failure the interpreter decodes again, and says what is wrong.
 
-The element budget costs nothing in a message of fewer bytes than it has elements, for each takes a byte at least. Longer
-ones are decoded by a second function, made when the first of them comes, which counts.
+The element budget costs nothing in a message of fewer bytes than it has elements, for each takes a byte at least.
+Longer ones are decoded by a second function, made when the first of them comes, which counts.
 """
 
 from __future__ import annotations
@@ -82,8 +82,8 @@ def _array_unpackers(code: str, shift: int) -> list[Callable[[Buffer, int], tupl
 class _Writer:
     """Writes the function of one layout.
 
-    In the generated code `d` is the data, `m` a memoryview of it, `p` the position, `n` the length just read and `e` the
-    end of a value. `_run` holds the fixed-width values that are to be read next, with the places they go to.
+    In the generated code `d` is the data, `m` a memoryview of it, `p` the position, `n` the length just read and `e`
+    the end of a value. `_run` holds the fixed-width values that are to be read next, with the places they go to.
     """
 
     def __init__(self, source: GeneratedSource, *, has_records: bool, is_counting: bool) -> None:
@@ -250,18 +250,16 @@ class _Writer:
             add(f"{target} = None" if nullable else "raise ValueError")
 
     def write_element(self, element: ValueLayout, append: str, *, flexible: bool) -> None:
+        target = self.source.variable("element")
         if isinstance(element, StructLayout):
-            target = self.source.variable("o")
             self.write_struct(element, target)
-        else:
-            assert isinstance(element, VariableWidth)
-            target = self.source.variable("value")
+        elif isinstance(element, VariableWidth):
             self.write_variable(element, target, flexible=flexible, nullable=False)
         self.flush()
         self.source.add(f"{append}({target})")
 
     def write_fixed_array(self, element: FixedWidth, target: str, *, flexible: bool, nullable: bool) -> None:
-        """Write the reading of an array of numbers or ids: short ones by a table of unpackers, long ones by a format."""
+        """Write the reading of an array of numbers or ids: short ones by a table of unpackers."""
         add, block = self.source.add, self.source.block
         table = self.source.name(f"ARRAYS_{element.code}", _array_unpackers(element.code, int(flexible)))
         lowest = 0 if not flexible or not nullable else 1

@@ -1,9 +1,9 @@
 """Encoding at full speed: one generated function per message and version.
 
 What makes it fast: pieces are appended to a list and joined once; fixed-width fields that follow each other, the next
-length and the empty tag section are one `struct.Struct`; an element that holds nothing but numbers and several arrays of
-numbers is one `pack`, chosen by the lengths of its arrays. Values are not checked one by one: what does not fit makes
-`pack`, `len` or `encode` fail, and then the interpreter encodes again and says what is wrong.
+length and the empty tag section are one `struct.Struct`; an element that holds nothing but numbers and several arrays
+of numbers is one `pack`, chosen by the lengths of its arrays. Values are not checked one by one: what does not fit
+makes `pack`, `len` or `encode` fail, and then the interpreter encodes again and says what is wrong.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from dotkafka.protocol.generated_source import FAILURES, GeneratedSource
 from dotkafka.protocol.interpreter import MAX_STRING_BYTES, encode_struct, encode_tagged_fields
 from dotkafka.protocol.layout import ArrayLayout, FieldLayout, StructLayout, ValueLayout
-from dotkafka.protocol.primitives import Buffer, encode_unsigned_varint
+from dotkafka.protocol.primitives import encode_unsigned_varint
 from dotkafka.protocol.wire_types import BYTES, RECORDS, STRING, UUID, FixedWidth, VariableWidth
 
 Encoder = Callable[[Any], Any]
@@ -129,7 +129,7 @@ class _Writer:
             self._run.append(("B", "0"))
 
     def write_refusals(self, layout: StructLayout, owner: str) -> None:
-        """Write what hands over to the interpreter: values without a place here, and unknown tags where none are known."""
+        """Write what hands over to the interpreter: values without a place here, and rare unknown tags."""
         conditions = [] if layout.tagged else [f"{owner}._unknown_tagged_fields"]
         conditions += [
             _is_not_default(self.source, item, f"{owner}.{item.slot}") for item in layout.absent if not item.ignorable
@@ -250,8 +250,7 @@ class _Writer:
                 self.write_struct(element, item)
             elif isinstance(element, FixedWidth):
                 self.write_fixed(element, item)
-            else:
-                assert isinstance(element, VariableWidth)
+            elif isinstance(element, VariableWidth):
                 self.write_variable(element, item, flexible=flexible, nullable=False)
             self.flush()
             if not self._has_written(element):
@@ -270,18 +269,17 @@ class _Writer:
         with block(f"for {item} in {values}:"):
             self.write_refusals(layout, item)
             for field in layout.fields:
-                if isinstance(field.type, FixedWidth):
-                    template[-1] += field.type.code
+                held = field.type
+                if isinstance(held, FixedWidth):
+                    template[-1] += held.code
                     arguments.append(f"{item}.{field.slot}")
-                    continue
-                assert isinstance(field.type, ArrayLayout)
-                assert isinstance(field.type.element, FixedWidth)
-                array, length = self.source.variable("values"), self.source.variable("n_")
-                add(f"{array} = {item}.{field.slot}", f"{length} = len({array})")
-                template[-1] += length_code
-                template += [field.type.element.code, ""]
-                arguments += [f"{length} + 1" if layout.flexible else length, f"*{array}"]
-                lengths.append(length)
+                elif isinstance(held, ArrayLayout) and isinstance(held.element, FixedWidth):
+                    array, length = self.source.variable("values"), self.source.variable("length")
+                    add(f"{array} = {item}.{field.slot}", f"{length} = len({array})")
+                    template[-1] += length_code
+                    template += [held.element.code, ""]
+                    arguments += [f"{length} + 1" if layout.flexible else length, f"*{array}"]
+                    lengths.append(length)
             if layout.flexible:
                 template[-1] += "B"
                 arguments.append("0")
@@ -292,7 +290,8 @@ class _Writer:
 
 
 def _is_one_pack(layout: StructLayout) -> bool:
-    """Tell whether an element is numbers and at least two arrays of numbers, none of them null: one `pack` writes it all."""
+    """Tell whether an element is numbers and at least two arrays of numbers, none of them null: one `pack` writes it
+    all."""
     arrays = 0
     for item in layout.fields:
         held = item.type

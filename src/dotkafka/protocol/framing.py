@@ -1,20 +1,25 @@
 """Frames out of a byte stream: an int32 size, then that many bytes.
 
 `FrameReader` does no I/O. It is made for a receiver that is told where to put bytes (`asyncio.BufferedProtocol`,
-`socket.recv_into`): while a frame is under way, that is the frame's own bytearray, so that large frames are never copied;
-between frames it is a scratch buffer that many connections share, so that an idle connection costs next to nothing.
+`socket.recv_into`): while a frame is under way, that is the frame's own bytearray, so that large frames are never
+copied; between frames it is a scratch buffer that many connections share, so that an idle connection costs next to
+nothing.
 
-A peer's word is not taken for its size: a size beyond the limit is an error before anything is allocated, and within it a
-frame gets memory only as its bytes arrive, at most `_FIRST_BYTES` or twice what it already has.
+A peer's word is not taken for its size: a size beyond the limit is an error before anything is allocated, and within
+it a frame gets memory only as its bytes arrive, at most `_FIRST_BYTES` or twice what it already has.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from dotkafka.errors import DecodeError
-from dotkafka.protocol.primitives import Buffer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from dotkafka.protocol.primitives import Buffer
 
 _SIZE = struct.Struct(">i")
 _FIRST_BYTES = 1024 * 1024

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import linecache
 import struct
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dotkafka.errors import DecodeError, EncodeError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
 FAILURES = (struct.error, ValueError, TypeError, AttributeError, LookupError, OverflowError, DecodeError, EncodeError)
-"""What generated code raises when bytes or values are not what it expects. It does not say what is wrong: it hands over to
-the interpreter, which either does (or copes: some rarities are left to it)."""
+"""What generated code raises when bytes or values are not what it expects. It does not say what is wrong: it hands
+over to the interpreter, which either does (or copes: some rarities are left to it)."""
 
 
 class GeneratedSource:

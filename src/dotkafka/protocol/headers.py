@@ -1,9 +1,9 @@
 """Request and response headers.
 
-The version of a header follows from that of the body: flexible bodies have the header that ends in a tag section (request
-header 2, response header 1), all others the one without (1 and 0). Two exceptions: the client id keeps its int16 length
-even in request header 2, and an ApiVersions response has header 0 always, so that a client can read the answer to a
-version that the broker does not know.
+The version of a header follows from that of the body: flexible bodies have the header that ends in a tag section
+(request header 2, response header 1), all others the one without (1 and 0). Two exceptions: the client id keeps its
+int16 length even in request header 2, and an ApiVersions response has header 0 always, so that a client can read the
+answer to a version that the broker does not know.
 """
 
 from __future__ import annotations

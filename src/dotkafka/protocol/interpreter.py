@@ -1,11 +1,11 @@
 """The codec read straight off a layout: slow, plain, and right.
 
-It is the oracle that the compilers are tested against, and it takes over from their code whenever that fails: its errors
-name the field and the byte offset. It also reads and writes tag sections that are not empty, for both.
+It is the oracle that the compilers are tested against, and it takes over from their code whenever that fails: its
+errors name the field and the byte offset. It also reads and writes tag sections that are not empty, for both.
 
-Limits while decoding, checked before anything is allocated: an array cannot have more elements than the bytes left can
-hold, and a message cannot have more elements, in all its arrays and tag sections together, than its element budget. Bytes
-alone are no limit in Python, where a one-byte element becomes an object of a hundred.
+Limits while decoding, checked before anything is allocated: an array cannot have more elements than the bytes left
+can hold, and a message cannot have more elements, in all its arrays and tag sections together, than its element
+budget. Bytes alone are no limit in Python, where a one-byte element becomes an object of a hundred.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a struct looks like on the wire at one version: the part that the interpreter and the compilers agree on.
 
-A definition speaks of all versions; a layout of one. It says which fields are there and in what order, which of them are
-in the tag section, which may be null, and what the absent ones are set to.
+A definition speaks of all versions; a layout of one. It says which fields are there and in what order, which of them
+are in the tag section, which may be null, and what the absent ones are set to.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
 Fixed-width numbers need no function of their own: Kafka writes them big-endian, as `struct` does with `>`.
 
-Varints hold seven bits a byte, lowest first, the top bit saying that more follow. An unsigned varint is at most 5 bytes;
-`varint` (32 bits) and `varlong` (64 bits, at most 10 bytes) are zigzag-coded, so that small negative numbers stay short.
+Varints hold seven bits a byte, lowest first, the top bit saying that more follow. An unsigned varint is at most 5
+bytes; `varint` (32 bits) and `varlong` (64 bits, at most 10 bytes) are zigzag-coded, so that small negative numbers
+stay short.
 """
 
 from __future__ import annotations

@@ -85,7 +85,8 @@ REQUEST_MAX_ELEMENTS: Final = 250_000
 """Array elements and tagged fields that one request may have: each may cost a hundred bytes and more once decoded."""
 
 MESSAGE_MAX_ELEMENTS: Final = 4_000_000
-"""The same for responses and records: they come from a broker or a log that was chosen, not from anybody who connects."""
+"""The same for responses and records: they come from a broker or a log that was chosen, not from anybody who
+connects."""
 
 
 class _Codecs(dict[int, Any]):
@@ -139,7 +140,8 @@ class Message(Generic[T]):
     def decode(self, version: int, data: Buffer, position: int = 0) -> T:
         """Return the message that starts at `position`; bytes after it are ignored, as Kafka does.
 
-        `Records` fields are views of `data`, all else is copied out of it. A memoryview that is decoded is copied first.
+        `Records` fields are views of `data`, all else is copied out of it. A memoryview that is decoded is copied
+        first.
 
         Raises:
             DecodeError: the version is not one of this message, or the bytes are not a message of that version.

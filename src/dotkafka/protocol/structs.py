@@ -161,9 +161,7 @@ class Struct:
             self._unknown_tagged_fields, unknown_tagged_fields(other)
         )
 
-
-    def __hash__(self) -> int:
-        raise TypeError(f"{type(self).__name__} can change, so it has no hash")
+    __hash__ = None  # type: ignore[assignment]  # structs can change
 
     def __repr__(self) -> str:
         values = [f"{name}={getattr(self, name)!r}" for name in self.__match_args__]
@@ -241,18 +239,23 @@ def _default_struct(name: str) -> property:
     return property(read, write)
 
 
-@functools.cache
-def value_types(cls: type[Struct], /) -> dict[str, ValueType]:
+_value_types: dict[type[Struct], dict[str, ValueType]] = {}
+
+
+def value_types(cls: type[Struct]) -> dict[str, ValueType]:
     """Return what each field of a struct holds, by name.
 
     Raises:
         TypeError: the definition contradicts itself.
     """
-    module = vars(sys.modules[cls.__module__])
-    return {
-        item.name: _value_type(cls, item, eval(cls.__annotations__[item.name], module))  # noqa: S307 (source text)
-        for item in cls.struct_fields
-    }
+    resolved = _value_types.get(cls)
+    if resolved is None:
+        module = vars(sys.modules[cls.__module__])
+        resolved = _value_types[cls] = {
+            item.name: _value_type(cls, item, eval(cls.__annotations__[item.name], module))  # noqa: S307 (source text)
+            for item in cls.struct_fields
+        }
+    return resolved
 
 
 def _value_type(cls: type[Struct], item: Field, annotation: Any) -> ValueType:

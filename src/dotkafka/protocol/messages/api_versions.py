@@ -12,12 +12,16 @@ from dotkafka.protocol.schema import Api, Array, Boolean, Int16, Int32, Int64, S
 
 @struct
 class ApiVersionsRequest:
+    """Who asks: name and version of the client's software, empty before version 3."""
+
     client_software_name: String = field("3+", ignorable=True)
     client_software_version: String = field("3+", ignorable=True)
 
 
 @struct
 class ApiVersionsResponse:
+    """The APIs that the broker serves, and from version 3 its features in tagged fields."""
+
     error_code: Int16 = field()
     api_keys: Array[ApiVersion] = field()
     throttle_time_ms: Int32 = field("1+", ignorable=True)
@@ -29,6 +33,8 @@ class ApiVersionsResponse:
 
 @struct
 class ApiVersion:
+    """One API and its versions, both bounds included."""
+
     api_key: Int16 = field()
     min_version: Int16 = field()
     max_version: Int16 = field()
@@ -36,6 +42,8 @@ class ApiVersion:
 
 @struct
 class SupportedFeatureKey:
+    """One feature and the levels that the broker can run at."""
+
     name: String = field("3+")
     min_version: Int16 = field("3+")
     max_version: Int16 = field("3+")
@@ -43,6 +51,8 @@ class SupportedFeatureKey:
 
 @struct
 class FinalizedFeatureKey:
+    """One feature and the level that the cluster runs at."""
+
     name: String = field("3+")
     max_version_level: Int16 = field("3+")
     min_version_level: Int16 = field("3+")

@@ -1,7 +1,7 @@
 """The records of `__consumer_offsets` under the classic protocol: committed offsets and groups.
 
-A key is an int16 record type and the body at version 0: types 0 and 1 are offsets, 2 is a group. A value is an int16 version
-and the body at that version; null deletes. Writers use type 1, whose key looks like that of type 0.
+A key is an int16 record type and the body at version 0: types 0 and 1 are offsets, 2 is a group. A value is an int16
+version and the body at that version; null deletes. Writers use type 1, whose key looks like that of type 0.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from dotkafka.protocol.schema import Array, Bytes, Int32, Int64, Message, String
 
 @struct
 class LegacyOffsetCommitKey:
+    """Record type 0, written by Kafka before 0.9."""
+
     group: String = field()
     topic: String = field()
     partition: Int32 = field()
@@ -18,6 +20,8 @@ class LegacyOffsetCommitKey:
 
 @struct
 class LegacyOffsetCommitValue:
+    """A committed offset, as Kafka before 0.9 wrote it."""
+
     offset: Int64 = field()
     metadata: String = field()
     commit_timestamp: Int64 = field()
@@ -25,6 +29,8 @@ class LegacyOffsetCommitValue:
 
 @struct
 class OffsetCommitKey:
+    """Record type 1: whose offset it is."""
+
     group: String = field()
     topic: String = field()
     partition: Int32 = field()
@@ -32,6 +38,8 @@ class OffsetCommitKey:
 
 @struct
 class OffsetCommitValue:
+    """A committed offset."""
+
     offset: Int64 = field()
     leader_epoch: Int32 = field("3+", default=-1, ignorable=True)
     metadata: String = field()
@@ -42,11 +50,15 @@ class OffsetCommitValue:
 
 @struct
 class GroupMetadataKey:
+    """Record type 2: which group it is."""
+
     group: String = field()
 
 
 @struct
 class GroupMetadataValue:
+    """A generation of a group: its protocol, leader and members."""
+
     protocol_type: String = field()
     generation: Int32 = field()
     protocol: String | None = field(nullable="0+")
@@ -57,6 +69,8 @@ class GroupMetadataValue:
 
 @struct
 class MemberMetadata:
+    """One member of a generation, with what it subscribed to and what it was assigned."""
+
     member_id: String = field()
     group_instance_id: String | None = field("3+", nullable="3+", default=None, ignorable=True)
     client_id: String = field()

@@ -11,11 +11,15 @@ from dotkafka.protocol.schema import Int16, Int32, Message, field, struct
 
 @struct
 class ControlRecordTypeSchema:
+    """The key of a control record."""
+
     type: Int16 = field()
 
 
 @struct
 class EndTxnMarker:
+    """The value of a record that commits or aborts a transaction."""
+
     coordinator_epoch: Int32 = field()
 
 

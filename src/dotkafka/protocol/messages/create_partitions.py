@@ -10,6 +10,8 @@ from dotkafka.protocol.schema import Api, Array, Boolean, Int16, Int32, String, 
 
 @struct
 class CreatePartitionsRequest:
+    """The topics to grow."""
+
     topics: Array[CreatePartitionsTopic] = field()
     timeout_ms: Int32 = field()
     validate_only: Boolean = field()
@@ -17,6 +19,8 @@ class CreatePartitionsRequest:
 
 @struct
 class CreatePartitionsTopic:
+    """One topic: `count` is the number of partitions it shall have in all; null assignments let the broker choose."""
+
     name: String = field()
     count: Int32 = field()
     assignments: Array[CreatePartitionsAssignment] | None = field(nullable="0+")
@@ -24,17 +28,23 @@ class CreatePartitionsTopic:
 
 @struct
 class CreatePartitionsAssignment:
+    """The replicas of one new partition."""
+
     broker_ids: Array[Int32] = field()
 
 
 @struct
 class CreatePartitionsResponse:
+    """What became of each topic."""
+
     throttle_time_ms: Int32 = field()
     results: Array[CreatePartitionsTopicResult] = field()
 
 
 @struct
 class CreatePartitionsTopicResult:
+    """What became of one topic."""
+
     name: String = field()
     error_code: Int16 = field()
     error_message: String | None = field(nullable="0+", default=None)

@@ -11,6 +11,8 @@ from dotkafka.protocol.schema import Api, Array, Boolean, Int8, Int16, Int32, St
 
 @struct
 class CreateTopicsRequest:
+    """The topics to create, or only to check."""
+
     topics: Array[CreatableTopic] = field()
     timeout_ms: Int32 = field(default=60000)
     validate_only: Boolean = field("1+")
@@ -18,6 +20,8 @@ class CreateTopicsRequest:
 
 @struct
 class CreatableTopic:
+    """One topic: counts of -1 stand for the broker's default, or for what `assignments` says."""
+
     name: String = field()
     num_partitions: Int32 = field()
     replication_factor: Int16 = field()
@@ -27,24 +31,32 @@ class CreatableTopic:
 
 @struct
 class CreatableReplicaAssignment:
+    """The replicas of one partition, chosen by the client."""
+
     partition_index: Int32 = field()
     broker_ids: Array[Int32] = field()
 
 
 @struct
 class CreatableTopicConfig:
+    """One configuration key of the new topic."""
+
     name: String = field()
     value: String | None = field(nullable="0+")
 
 
 @struct
 class CreateTopicsResponse:
+    """What became of each topic."""
+
     throttle_time_ms: Int32 = field("2+", ignorable=True)
     topics: Array[CreatableTopicResult] = field()
 
 
 @struct
 class CreatableTopicResult:
+    """What became of one topic, and what it is like."""
+
     name: String = field()
     topic_id: Uuid = field("7+", ignorable=True)
     error_code: Int16 = field()
@@ -57,6 +69,8 @@ class CreatableTopicResult:
 
 @struct
 class CreatableTopicConfigs:
+    """One configuration key that the new topic has."""
+
     name: String = field("5+")
     value: String | None = field("5+", nullable="5+")
     read_only: Boolean = field("5+")

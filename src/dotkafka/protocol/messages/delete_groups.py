@@ -7,17 +7,23 @@ from dotkafka.protocol.schema import Api, Array, Int16, Int32, String, field, st
 
 @struct
 class DeleteGroupsRequest:
+    """The groups to delete."""
+
     groups_names: Array[String] = field()
 
 
 @struct
 class DeleteGroupsResponse:
+    """What became of each group."""
+
     throttle_time_ms: Int32 = field()
     results: Array[DeletableGroupResult] = field()
 
 
 @struct
 class DeletableGroupResult:
+    """What became of one group."""
+
     group_id: String = field()
     error_code: Int16 = field()
 

@@ -10,6 +10,8 @@ from dotkafka.protocol.schema import Api, Array, Boolean, Int8, Int16, Int32, St
 
 @struct
 class DescribeClusterRequest:
+    """Which endpoints are asked for: 1 of brokers, 2 of controllers."""
+
     include_cluster_authorized_operations: Boolean = field()
     endpoint_type: Int8 = field("1+", default=1)
     include_fenced_brokers: Boolean = field("2+")
@@ -17,6 +19,8 @@ class DescribeClusterRequest:
 
 @struct
 class DescribeClusterResponse:
+    """The cluster and its brokers."""
+
     throttle_time_ms: Int32 = field()
     error_code: Int16 = field()
     error_message: String | None = field(nullable="0+", default=None)
@@ -29,6 +33,8 @@ class DescribeClusterResponse:
 
 @struct
 class DescribeClusterBroker:
+    """One broker and where it listens."""
+
     broker_id: Int32 = field()
     host: String = field()
     port: Int32 = field()

@@ -10,6 +10,8 @@ from dotkafka.protocol.schema import Api, Array, Boolean, Int8, Int16, Int32, St
 
 @struct
 class DescribeConfigsRequest:
+    """The resources to describe."""
+
     resources: Array[DescribeConfigsResource] = field()
     include_synonyms: Boolean = field("1+")
     include_documentation: Boolean = field("3+")
@@ -17,6 +19,8 @@ class DescribeConfigsRequest:
 
 @struct
 class DescribeConfigsResource:
+    """One resource; null asks for all of its keys."""
+
     resource_type: Int8 = field()
     resource_name: String = field()
     configuration_keys: Array[String] | None = field(nullable="0+")
@@ -24,12 +28,16 @@ class DescribeConfigsResource:
 
 @struct
 class DescribeConfigsResponse:
+    """The configuration of each resource."""
+
     throttle_time_ms: Int32 = field()
     results: Array[DescribeConfigsResult] = field()
 
 
 @struct
 class DescribeConfigsResult:
+    """The configuration of one resource."""
+
     error_code: Int16 = field()
     error_message: String | None = field(nullable="0+")
     resource_type: Int8 = field()
@@ -39,6 +47,8 @@ class DescribeConfigsResult:
 
 @struct
 class DescribeConfigsResourceResult:
+    """One key: its value, where that comes from, and what else it could have come from."""
+
     name: String = field()
     value: String | None = field(nullable="0+")
     read_only: Boolean = field()
@@ -52,6 +62,8 @@ class DescribeConfigsResourceResult:
 
 @struct
 class DescribeConfigsSynonym:
+    """One place that the value of a key can come from, the one in force first."""
+
     name: String = field("1+")
     value: String | None = field("1+", nullable="1+")
     source: Int8 = field("1+")

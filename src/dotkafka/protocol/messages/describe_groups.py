@@ -10,18 +10,24 @@ from dotkafka.protocol.schema import Api, Array, Boolean, Bytes, Int16, Int32, S
 
 @struct
 class DescribeGroupsRequest:
+    """The groups to describe."""
+
     groups: Array[String] = field()
     include_authorized_operations: Boolean = field("3+")
 
 
 @struct
 class DescribeGroupsResponse:
+    """What each group is like."""
+
     throttle_time_ms: Int32 = field("1+", ignorable=True)
     groups: Array[DescribedGroup] = field()
 
 
 @struct
 class DescribedGroup:
+    """One group: its state, protocol and members."""
+
     error_code: Int16 = field()
     error_message: String | None = field("6+", nullable="6+", default=None)
     group_id: String = field()
@@ -34,6 +40,8 @@ class DescribedGroup:
 
 @struct
 class DescribedGroupMember:
+    """One member, with the bytes it joined with and the bytes it was assigned."""
+
     member_id: String = field()
     group_instance_id: String | None = field("4+", nullable="4+", default=None, ignorable=True)
     client_id: String = field()

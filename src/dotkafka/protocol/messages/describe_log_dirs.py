@@ -10,17 +10,23 @@ from dotkafka.protocol.schema import Api, Array, Boolean, Int16, Int32, Int64, S
 
 @struct
 class DescribeLogDirsRequest:
+    """The partitions asked for; null asks for all."""
+
     topics: Array[DescribableLogDirTopic] | None = field(nullable="0+")
 
 
 @struct
 class DescribableLogDirTopic:
+    """The partitions of one topic."""
+
     topic: String = field()
     partitions: Array[Int32] = field()
 
 
 @struct
 class DescribeLogDirsResponse:
+    """The log directories of the broker."""
+
     throttle_time_ms: Int32 = field()
     error_code: Int16 = field("3+", ignorable=True)
     results: Array[DescribeLogDirsResult] = field()
@@ -28,6 +34,8 @@ class DescribeLogDirsResponse:
 
 @struct
 class DescribeLogDirsResult:
+    """One log directory; sizes of -1 are unknown."""
+
     error_code: Int16 = field()
     log_dir: String = field()
     topics: Array[DescribeLogDirsTopic] = field()
@@ -38,12 +46,16 @@ class DescribeLogDirsResult:
 
 @struct
 class DescribeLogDirsTopic:
+    """The partitions of one topic in a log directory."""
+
     name: String = field()
     partitions: Array[DescribeLogDirsPartition] = field()
 
 
 @struct
 class DescribeLogDirsPartition:
+    """The log of one partition: its size, and how far it lags behind."""
+
     partition_index: Int32 = field()
     partition_size: Int64 = field()
     offset_lag: Int64 = field()

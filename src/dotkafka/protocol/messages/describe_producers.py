@@ -7,29 +7,39 @@ from dotkafka.protocol.schema import Api, Array, Int16, Int32, Int64, String, fi
 
 @struct
 class DescribeProducersRequest:
+    """The partitions asked for."""
+
     topics: Array[TopicRequest] = field()
 
 
 @struct
 class TopicRequest:
+    """The partitions of one topic."""
+
     name: String = field()
     partition_indexes: Array[Int32] = field()
 
 
 @struct
 class DescribeProducersResponse:
+    """The producers of each partition."""
+
     throttle_time_ms: Int32 = field()
     topics: Array[TopicResponse] = field()
 
 
 @struct
 class TopicResponse:
+    """The partitions of one topic."""
+
     name: String = field()
     partitions: Array[PartitionResponse] = field()
 
 
 @struct
 class PartitionResponse:
+    """The producers of one partition."""
+
     partition_index: Int32 = field()
     error_code: Int16 = field()
     error_message: String | None = field(nullable="0+", default=None)
@@ -38,6 +48,8 @@ class PartitionResponse:
 
 @struct
 class ProducerState:
+    """What the broker remembers of one producer; -1 where there is nothing."""
+
     producer_id: Int64 = field()
     producer_epoch: Int32 = field()
     last_sequence: Int32 = field(default=-1)

@@ -7,6 +7,8 @@ from dotkafka.protocol.schema import Api, Array, Boolean, Int16, Int32, String, 
 
 @struct
 class DescribeTopicPartitionsRequest:
+    """The topics asked for, and where to go on; no topics asks for all."""
+
     topics: Array[TopicRequest] = field()
     response_partition_limit: Int32 = field(default=2000)
     cursor: DescribeTopicPartitionsRequestCursor | None = field(nullable="0+", default=None)
@@ -14,17 +16,23 @@ class DescribeTopicPartitionsRequest:
 
 @struct
 class TopicRequest:
+    """One topic."""
+
     name: String = field()
 
 
 @struct
 class DescribeTopicPartitionsRequestCursor:
+    """The first partition that the page shall have."""
+
     topic_name: String = field()
     partition_index: Int32 = field()
 
 
 @struct
 class DescribeTopicPartitionsResponse:
+    """One page of topics and partitions, in the order of names."""
+
     throttle_time_ms: Int32 = field(ignorable=True)
     topics: Array[DescribeTopicPartitionsResponseTopic] = field()
     next_cursor: DescribeTopicPartitionsResponseCursor | None = field(nullable="0+", default=None)
@@ -32,6 +40,8 @@ class DescribeTopicPartitionsResponse:
 
 @struct
 class DescribeTopicPartitionsResponseTopic:
+    """One topic, with those of its partitions that fit the page."""
+
     error_code: Int16 = field()
     name: String | None = field(nullable="0+")
     topic_id: Uuid = field(ignorable=True)
@@ -42,12 +52,16 @@ class DescribeTopicPartitionsResponseTopic:
 
 @struct
 class DescribeTopicPartitionsResponseCursor:
+    """The first partition of the next page; null if there is none."""
+
     topic_name: String = field()
     partition_index: Int32 = field()
 
 
 @struct
 class DescribeTopicPartitionsResponsePartition:
+    """One partition: leader, replicas and eligible leaders."""
+
     error_code: Int16 = field()
     partition_index: Int32 = field()
     leader_id: Int32 = field()

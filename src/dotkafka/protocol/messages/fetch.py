@@ -16,6 +16,8 @@ from dotkafka.protocol.schema import Api, Array, Int8, Int16, Int32, Int64, Reco
 
 @struct
 class FetchRequest:
+    """What to read, how much, and how long to wait for it. Limits are in bytes."""
+
     cluster_id: String | None = field("12+", nullable="12+", tag=0, default=None, ignorable=True)
     replica_id: Int32 = field("0-14", default=-1)
     replica_state: ReplicaState = field("15+", tag=1)
@@ -32,12 +34,16 @@ class FetchRequest:
 
 @struct
 class ReplicaState:
+    """Which follower asks; -1 for a consumer."""
+
     replica_id: Int32 = field("15+", default=-1)
     replica_epoch: Int64 = field("15+", default=-1)
 
 
 @struct
 class FetchTopic:
+    """The partitions of one topic."""
+
     topic: String = field("0-12", ignorable=True)
     topic_id: Uuid = field("13+", ignorable=True)
     partitions: Array[FetchPartition] = field()
@@ -45,6 +51,8 @@ class FetchTopic:
 
 @struct
 class ForgottenTopic:
+    """The partitions of one topic that leave the session."""
+
     topic: String = field("7-12", ignorable=True)
     topic_id: Uuid = field("13+", ignorable=True)
     partitions: Array[Int32] = field("7+")
@@ -52,6 +60,8 @@ class ForgottenTopic:
 
 @struct
 class FetchPartition:
+    """One partition and the offset to read from."""
+
     partition: Int32 = field()
     current_leader_epoch: Int32 = field("9+", default=-1, ignorable=True)
     fetch_offset: Int64 = field()
@@ -64,6 +74,8 @@ class FetchPartition:
 
 @struct
 class FetchResponse:
+    """What was read. Partitions of a session that have no news are left out."""
+
     throttle_time_ms: Int32 = field("1+", ignorable=True)
     error_code: Int16 = field("7+", ignorable=True)
     session_id: Int32 = field("7+")
@@ -73,6 +85,8 @@ class FetchResponse:
 
 @struct
 class FetchableTopicResponse:
+    """The partitions of one topic."""
+
     topic: String = field("0-12", ignorable=True)
     topic_id: Uuid = field("13+", ignorable=True)
     partitions: Array[PartitionData] = field()
@@ -80,6 +94,8 @@ class FetchableTopicResponse:
 
 @struct
 class NodeEndpoint:
+    """Where a new leader listens."""
+
     node_id: Int32 = field("16+")
     host: String = field("16+")
     port: Int32 = field("16+")
@@ -88,6 +104,8 @@ class NodeEndpoint:
 
 @struct
 class PartitionData:
+    """What was read of one partition, and what its offsets are now."""
+
     partition_index: Int32 = field()
     error_code: Int16 = field()
     high_watermark: Int64 = field()
@@ -103,24 +121,32 @@ class PartitionData:
 
 @struct
 class EpochEndOffset:
+    """The last epoch in which follower and leader agree, and where it ends."""
+
     epoch: Int32 = field("12+", default=-1)
     end_offset: Int64 = field("12+", default=-1)
 
 
 @struct
 class LeaderIdAndEpoch:
+    """The leader of a partition, as far as the broker knows."""
+
     leader_id: Int32 = field("12+", default=-1)
     leader_epoch: Int32 = field("12+", default=-1)
 
 
 @struct
 class SnapshotId:
+    """The snapshot that the follower must fetch first."""
+
     end_offset: Int64 = field(default=-1)
     epoch: Int32 = field(default=-1)
 
 
 @struct
 class AbortedTransaction:
+    """One aborted transaction: records of its producer from `first_offset` on are to be left out."""
+
     producer_id: Int64 = field("4+")
     first_offset: Int64 = field("4+")
 

@@ -11,6 +11,8 @@ from dotkafka.protocol.schema import Api, Array, Int8, Int16, Int32, String, fie
 
 @struct
 class FindCoordinatorRequest:
+    """What is looked for: `key` before version 4, `coordinator_keys` since."""
+
     key: String = field("0-3")
     key_type: Int8 = field("1+")
     coordinator_keys: Array[String] = field("4+")
@@ -18,6 +20,8 @@ class FindCoordinatorRequest:
 
 @struct
 class FindCoordinatorResponse:
+    """Where it is: in fields of its own before version 4, in `coordinators` since."""
+
     throttle_time_ms: Int32 = field("1+", ignorable=True)
     error_code: Int16 = field("0-3")
     error_message: String | None = field("1-3", nullable="1-3", ignorable=True)
@@ -29,6 +33,8 @@ class FindCoordinatorResponse:
 
 @struct
 class Coordinator:
+    """The coordinator of one key."""
+
     key: String = field("4+")
     node_id: Int32 = field("4+")
     host: String = field("4+")

@@ -10,6 +10,8 @@ from dotkafka.protocol.schema import Api, Int16, Int32, String, field, struct
 
 @struct
 class HeartbeatRequest:
+    """Which member lives, and which generation it believes in."""
+
     group_id: String = field()
     generation_id: Int32 = field()
     member_id: String = field()
@@ -18,6 +20,8 @@ class HeartbeatRequest:
 
 @struct
 class HeartbeatResponse:
+    """Whether it is still a member, and whether it must join again."""
+
     throttle_time_ms: Int32 = field("1+", ignorable=True)
     error_code: Int16 = field()
 

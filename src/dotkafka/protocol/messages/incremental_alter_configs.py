@@ -10,12 +10,16 @@ from dotkafka.protocol.schema import Api, Array, Boolean, Int8, Int16, Int32, St
 
 @struct
 class IncrementalAlterConfigsRequest:
+    """The resources to change."""
+
     resources: Array[AlterConfigsResource] = field()
     validate_only: Boolean = field()
 
 
 @struct
 class AlterConfigsResource:
+    """One resource and the changes to it."""
+
     resource_type: Int8 = field()
     resource_name: String = field()
     configs: Array[AlterableConfig] = field()
@@ -23,6 +27,8 @@ class AlterConfigsResource:
 
 @struct
 class AlterableConfig:
+    """One configuration key, and what to do to it."""
+
     name: String = field()
     config_operation: Int8 = field()
     value: String | None = field(nullable="0+")
@@ -30,12 +36,16 @@ class AlterableConfig:
 
 @struct
 class IncrementalAlterConfigsResponse:
+    """What became of each resource."""
+
     throttle_time_ms: Int32 = field()
     responses: Array[AlterConfigsResourceResponse] = field()
 
 
 @struct
 class AlterConfigsResourceResponse:
+    """What became of one resource."""
+
     error_code: Int16 = field()
     error_message: String | None = field(nullable="0+")
     resource_type: Int8 = field()

@@ -1,6 +1,7 @@
 """InitProducerId (key 22): get a producer id and epoch, for idempotence or for a transactional id.
 
-- 3: a producer may bring its id and epoch, to recover from an error (KIP-360). 4: PRODUCER_FENCED is known to the client.
+- 3: a producer may bring its id and epoch, to recover from an error (KIP-360).
+- 4: the client knows PRODUCER_FENCED.
 - 6: two-phase commit (KIP-939), not yet stable in Kafka 4.3.
 """
 
@@ -11,6 +12,8 @@ from dotkafka.protocol.schema import Api, Boolean, Int16, Int32, Int64, String, 
 
 @struct
 class InitProducerIdRequest:
+    """Who asks: a transactional id, or null for mere idempotence."""
+
     transactional_id: String | None = field(nullable="0+")
     transaction_timeout_ms: Int32 = field()
     producer_id: Int64 = field("3+", default=-1)
@@ -21,6 +24,8 @@ class InitProducerIdRequest:
 
 @struct
 class InitProducerIdResponse:
+    """The producer's id and epoch."""
+
     throttle_time_ms: Int32 = field(ignorable=True)
     error_code: Int16 = field()
     producer_id: Int64 = field(default=-1)

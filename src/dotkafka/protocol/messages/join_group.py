@@ -1,7 +1,9 @@
 """JoinGroup (key 11): join a group; answered when its next generation has formed.
 
-- 0: the rebalance timeout is the session timeout. 4: a member id is given out first, with an error, and used on the second try.
-- 5: static members (KIP-345). 7: the protocol type comes back. 8: a reason. 9: the leader may be told to skip the assignment.
+- 0: the rebalance timeout is the session timeout.
+- 4: a new member is refused once, with the member id that it is to join with (KIP-394).
+- 5: static members (KIP-345). 7: the protocol type comes back. 8: a reason.
+- 9: the leader may be told to skip the assignment (KIP-814).
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ from dotkafka.protocol.schema import Api, Array, Boolean, Bytes, Int16, Int32, S
 
 @struct
 class JoinGroupRequest:
+    """Who joins, with which protocols, the one it likes best first."""
+
     group_id: String = field()
     session_timeout_ms: Int32 = field()
     rebalance_timeout_ms: Int32 = field("1+", default=-1, ignorable=True)
@@ -23,12 +27,16 @@ class JoinGroupRequest:
 
 @struct
 class JoinGroupRequestProtocol:
+    """One protocol and what the member tells the leader about it."""
+
     name: String = field()
     metadata: Bytes = field()
 
 
 @struct
 class JoinGroupResponse:
+    """The new generation; only its leader gets the members."""
+
     throttle_time_ms: Int32 = field("2+", ignorable=True)
     error_code: Int16 = field()
     generation_id: Int32 = field(default=-1)
@@ -42,6 +50,8 @@ class JoinGroupResponse:
 
 @struct
 class JoinGroupResponseMember:
+    """One member and what it told the leader."""
+
     member_id: String = field()
     group_instance_id: String | None = field("5+", nullable="5+", default=None, ignorable=True)
     metadata: Bytes = field()

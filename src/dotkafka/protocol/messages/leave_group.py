@@ -10,6 +10,8 @@ from dotkafka.protocol.schema import Api, Array, Int16, Int32, String, field, st
 
 @struct
 class LeaveGroupRequest:
+    """Who leaves: `member_id` before version 3, `members` since."""
+
     group_id: String = field()
     member_id: String = field("0-2")
     members: Array[MemberIdentity] = field("3+")
@@ -17,6 +19,8 @@ class LeaveGroupRequest:
 
 @struct
 class MemberIdentity:
+    """One member that leaves, by its id or, if static, by its instance id."""
+
     member_id: String = field("3+")
     group_instance_id: String | None = field("3+", nullable="3+", default=None)
     reason: String | None = field("5+", nullable="5+", default=None, ignorable=True)
@@ -24,6 +28,8 @@ class MemberIdentity:
 
 @struct
 class LeaveGroupResponse:
+    """What became of each member."""
+
     throttle_time_ms: Int32 = field("1+", ignorable=True)
     error_code: Int16 = field()
     members: Array[MemberResponse] = field("3+")
@@ -31,6 +37,8 @@ class LeaveGroupResponse:
 
 @struct
 class MemberResponse:
+    """What became of one member."""
+
     member_id: String = field("3+")
     group_instance_id: String | None = field("3+", nullable="3+")
     error_code: Int16 = field("3+")

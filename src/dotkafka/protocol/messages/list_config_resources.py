@@ -10,11 +10,15 @@ from dotkafka.protocol.schema import Api, Array, Int8, Int16, Int32, String, fie
 
 @struct
 class ListConfigResourcesRequest:
+    """The types of resources asked for; none asks for all."""
+
     resource_types: Array[Int8] = field("1+")
 
 
 @struct
 class ListConfigResourcesResponse:
+    """The resources."""
+
     throttle_time_ms: Int32 = field()
     error_code: Int16 = field()
     config_resources: Array[ConfigResource] = field()
@@ -22,6 +26,8 @@ class ListConfigResourcesResponse:
 
 @struct
 class ConfigResource:
+    """One resource; 16 is client metrics."""
+
     resource_name: String = field()
     resource_type: Int8 = field("1+", default=16, ignorable=True)
 

@@ -10,12 +10,16 @@ from dotkafka.protocol.schema import Api, Array, Int16, Int32, String, field, st
 
 @struct
 class ListGroupsRequest:
+    """Filters by state and by type; an empty one lets all pass."""
+
     states_filter: Array[String] = field("4+")
     types_filter: Array[String] = field("5+")
 
 
 @struct
 class ListGroupsResponse:
+    """The groups of this coordinator."""
+
     throttle_time_ms: Int32 = field("1+", ignorable=True)
     error_code: Int16 = field()
     groups: Array[ListedGroup] = field()
@@ -23,6 +27,8 @@ class ListGroupsResponse:
 
 @struct
 class ListedGroup:
+    """One group."""
+
     group_id: String = field()
     protocol_type: String = field()
     group_state: String = field("4+", ignorable=True)

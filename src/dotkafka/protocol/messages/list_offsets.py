@@ -13,6 +13,8 @@ from dotkafka.protocol.schema import Api, Array, Int8, Int16, Int32, Int64, Stri
 
 @struct
 class ListOffsetsRequest:
+    """The partitions, and who asks: -1 for a consumer."""
+
     replica_id: Int32 = field()
     isolation_level: Int8 = field("2+")
     topics: Array[ListOffsetsTopic] = field()
@@ -21,12 +23,16 @@ class ListOffsetsRequest:
 
 @struct
 class ListOffsetsTopic:
+    """The partitions of one topic."""
+
     name: String = field()
     partitions: Array[ListOffsetsPartition] = field()
 
 
 @struct
 class ListOffsetsPartition:
+    """One partition and the time looked for; negative times have the meanings above."""
+
     partition_index: Int32 = field()
     current_leader_epoch: Int32 = field("4+", default=-1, ignorable=True)
     timestamp: Int64 = field()
@@ -35,18 +41,24 @@ class ListOffsetsPartition:
 
 @struct
 class ListOffsetsResponse:
+    """The offsets found."""
+
     throttle_time_ms: Int32 = field("2+", ignorable=True)
     topics: Array[ListOffsetsTopicResponse] = field()
 
 
 @struct
 class ListOffsetsTopicResponse:
+    """The partitions of one topic."""
+
     name: String = field()
     partitions: Array[ListOffsetsPartitionResponse] = field()
 
 
 @struct
 class ListOffsetsPartitionResponse:
+    """What was found in one partition; -1 where nothing was."""
+
     partition_index: Int32 = field()
     error_code: Int16 = field()
     old_style_offsets: Array[Int64] = field("0")

@@ -10,12 +10,16 @@ from dotkafka.protocol.schema import Array, Int8, Int16, Int32, Int64, Message, 
 
 @struct
 class TopicRecord:
+    """Record type 2: a topic was created."""
+
     name: String = field()
     topic_id: Uuid = field()
 
 
 @struct
 class PartitionRecord:
+    """Record type 3: a partition was created, or is as follows."""
+
     partition_id: Int32 = field(default=-1)
     topic_id: Uuid = field()
     replicas: Array[Int32] = field()
@@ -33,6 +37,8 @@ class PartitionRecord:
 
 @struct
 class ConfigRecord:
+    """Record type 4: a configuration key was set; null removes it."""
+
     resource_type: Int8 = field()
     resource_name: String = field()
     name: String = field()
@@ -41,17 +47,23 @@ class ConfigRecord:
 
 @struct
 class RemoveTopicRecord:
+    """Record type 9: a topic was deleted, and its partitions with it."""
+
     topic_id: Uuid = field()
 
 
 @struct
 class FeatureLevelRecord:
+    """Record type 12: the level that a feature runs at."""
+
     name: String = field()
     feature_level: Int16 = field()
 
 
 @struct
 class ProducerIdsRecord:
+    """Record type 15: producer ids up to `next_producer_id` are given out."""
+
     broker_id: Int32 = field()
     broker_epoch: Int64 = field(default=-1)
     next_producer_id: Int64 = field()

@@ -12,6 +12,8 @@ from dotkafka.protocol.schema import Api, Array, Int16, Int32, Int64, String, Uu
 
 @struct
 class OffsetCommitRequest:
+    """Whose offsets, as which member of which generation."""
+
     group_id: String = field()
     generation_id_or_member_epoch: Int32 = field("1+", default=-1, ignorable=True)
     member_id: String = field("1+", ignorable=True)
@@ -22,6 +24,8 @@ class OffsetCommitRequest:
 
 @struct
 class OffsetCommitRequestTopic:
+    """The partitions of one topic."""
+
     name: String = field("0-9", ignorable=True)
     topic_id: Uuid = field("10+", ignorable=True)
     partitions: Array[OffsetCommitRequestPartition] = field()
@@ -29,6 +33,8 @@ class OffsetCommitRequestTopic:
 
 @struct
 class OffsetCommitRequestPartition:
+    """The offset of one partition, and a text of the consumer's own."""
+
     partition_index: Int32 = field()
     committed_offset: Int64 = field()
     committed_leader_epoch: Int32 = field("6+", default=-1, ignorable=True)
@@ -38,12 +44,16 @@ class OffsetCommitRequestPartition:
 
 @struct
 class OffsetCommitResponse:
+    """What became of each offset."""
+
     throttle_time_ms: Int32 = field("3+", ignorable=True)
     topics: Array[OffsetCommitResponseTopic] = field()
 
 
 @struct
 class OffsetCommitResponseTopic:
+    """The partitions of one topic."""
+
     name: String = field("0-9", ignorable=True)
     topic_id: Uuid = field("10+", ignorable=True)
     partitions: Array[OffsetCommitResponsePartition] = field()
@@ -51,6 +61,8 @@ class OffsetCommitResponseTopic:
 
 @struct
 class OffsetCommitResponsePartition:
+    """What became of one partition."""
+
     partition_index: Int32 = field()
     error_code: Int16 = field()
 

@@ -11,6 +11,8 @@ from dotkafka.protocol.schema import Api, Array, Boolean, Int16, Int32, Int64, S
 
 @struct
 class OffsetFetchRequest:
+    """Whose offsets: one group's before version 8, those of `groups` since."""
+
     group_id: String = field("0-7")
     topics: Array[OffsetFetchRequestTopic] | None = field("0-7", nullable="2-7")
     groups: Array[OffsetFetchRequestGroup] = field("8+")
@@ -19,12 +21,16 @@ class OffsetFetchRequest:
 
 @struct
 class OffsetFetchRequestTopic:
+    """The partitions of one topic."""
+
     name: String = field("0-7")
     partition_indexes: Array[Int32] = field("0-7")
 
 
 @struct
 class OffsetFetchRequestGroup:
+    """One group; null topics ask for all its offsets."""
+
     group_id: String = field("8+")
     member_id: String | None = field("9+", nullable="9+", default=None, ignorable=True)
     member_epoch: Int32 = field("9+", default=-1, ignorable=True)
@@ -33,6 +39,8 @@ class OffsetFetchRequestGroup:
 
 @struct
 class OffsetFetchRequestTopics:
+    """The partitions of one topic."""
+
     name: String = field("8-9", ignorable=True)
     topic_id: Uuid = field("10+", ignorable=True)
     partition_indexes: Array[Int32] = field("8+")
@@ -40,6 +48,8 @@ class OffsetFetchRequestTopics:
 
 @struct
 class OffsetFetchResponse:
+    """The offsets: of one group before version 8, in `groups` since."""
+
     throttle_time_ms: Int32 = field("3+", ignorable=True)
     topics: Array[OffsetFetchResponseTopic] = field("0-7")
     error_code: Int16 = field("2-7", ignorable=True)
@@ -48,12 +58,16 @@ class OffsetFetchResponse:
 
 @struct
 class OffsetFetchResponseTopic:
+    """The partitions of one topic."""
+
     name: String = field("0-7")
     partitions: Array[OffsetFetchResponsePartition] = field("0-7")
 
 
 @struct
 class OffsetFetchResponseGroup:
+    """The offsets of one group."""
+
     group_id: String = field("8+")
     topics: Array[OffsetFetchResponseTopics] = field("8+")
     error_code: Int16 = field("8+")
@@ -61,6 +75,8 @@ class OffsetFetchResponseGroup:
 
 @struct
 class OffsetFetchResponsePartition:
+    """The offset of one partition; -1 if there is none."""
+
     partition_index: Int32 = field("0-7")
     committed_offset: Int64 = field("0-7")
     committed_leader_epoch: Int32 = field("5-7", default=-1, ignorable=True)
@@ -70,6 +86,8 @@ class OffsetFetchResponsePartition:
 
 @struct
 class OffsetFetchResponseTopics:
+    """The partitions of one topic."""
+
     name: String = field("8-9", ignorable=True)
     topic_id: Uuid = field("10+", ignorable=True)
     partitions: Array[OffsetFetchResponsePartitions] = field("8+")
@@ -77,6 +95,8 @@ class OffsetFetchResponseTopics:
 
 @struct
 class OffsetFetchResponsePartitions:
+    """The offset of one partition; -1 if there is none."""
+
     partition_index: Int32 = field("8+")
     committed_offset: Int64 = field("8+")
     committed_leader_epoch: Int32 = field("8+", default=-1, ignorable=True)

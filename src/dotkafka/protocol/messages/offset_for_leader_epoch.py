@@ -10,18 +10,24 @@ from dotkafka.protocol.schema import Api, Array, Int16, Int32, Int64, String, fi
 
 @struct
 class OffsetForLeaderEpochRequest:
+    """The partitions, and who asks: -1 for a consumer."""
+
     replica_id: Int32 = field("3+", default=-2, ignorable=True)
     topics: Array[OffsetForLeaderTopic] = field()
 
 
 @struct
 class OffsetForLeaderTopic:
+    """The partitions of one topic."""
+
     topic: String = field()
     partitions: Array[OffsetForLeaderPartition] = field()
 
 
 @struct
 class OffsetForLeaderPartition:
+    """One partition, the epoch asked about, and the epoch that the reader believes in."""
+
     partition: Int32 = field()
     current_leader_epoch: Int32 = field("2+", default=-1, ignorable=True)
     leader_epoch: Int32 = field()
@@ -29,18 +35,24 @@ class OffsetForLeaderPartition:
 
 @struct
 class OffsetForLeaderEpochResponse:
+    """The end offsets."""
+
     throttle_time_ms: Int32 = field("2+", ignorable=True)
     topics: Array[OffsetForLeaderTopicResult] = field()
 
 
 @struct
 class OffsetForLeaderTopicResult:
+    """The partitions of one topic."""
+
     topic: String = field()
     partitions: Array[EpochEndOffset] = field()
 
 
 @struct
 class EpochEndOffset:
+    """Where the epoch ends; -1 if the epoch is not known."""
+
     error_code: Int16 = field()
     partition: Int32 = field()
     leader_epoch: Int32 = field("1+", default=-1, ignorable=True)

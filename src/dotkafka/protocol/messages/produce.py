@@ -15,6 +15,8 @@ from dotkafka.protocol.schema import Api, Array, Int16, Int32, Int64, Records, S
 
 @struct
 class ProduceRequest:
+    """What to append. `acks`: 0 answers nothing, 1 the leader's append, -1 that of all in-sync replicas."""
+
     transactional_id: String | None = field("3+", nullable="3+", default=None)
     acks: Int16 = field()
     timeout_ms: Int32 = field()
@@ -23,6 +25,8 @@ class ProduceRequest:
 
 @struct
 class TopicProduceData:
+    """The partitions of one topic."""
+
     name: String = field("0-12", ignorable=True)
     topic_id: Uuid = field("13+", ignorable=True)
     partition_data: Array[PartitionProduceData] = field()
@@ -30,12 +34,16 @@ class TopicProduceData:
 
 @struct
 class PartitionProduceData:
+    """What to append to one partition."""
+
     index: Int32 = field()
     records: Records = field(nullable="0+")
 
 
 @struct
 class ProduceResponse:
+    """What became of each batch."""
+
     responses: Array[TopicProduceResponse] = field()
     throttle_time_ms: Int32 = field("1+", ignorable=True)
     node_endpoints: Array[NodeEndpoint] = field("10+", tag=0)
@@ -43,6 +51,8 @@ class ProduceResponse:
 
 @struct
 class TopicProduceResponse:
+    """The partitions of one topic."""
+
     name: String = field("0-12", ignorable=True)
     topic_id: Uuid = field("13+", ignorable=True)
     partition_responses: Array[PartitionProduceResponse] = field()
@@ -50,6 +60,8 @@ class TopicProduceResponse:
 
 @struct
 class NodeEndpoint:
+    """Where a new leader listens."""
+
     node_id: Int32 = field("10+")
     host: String = field("10+")
     port: Int32 = field("10+")
@@ -58,6 +70,8 @@ class NodeEndpoint:
 
 @struct
 class PartitionProduceResponse:
+    """Where the batch went, or why it did not; the time is -1 unless the broker stamps records."""
+
     index: Int32 = field()
     error_code: Int16 = field()
     base_offset: Int64 = field()
@@ -70,12 +84,16 @@ class PartitionProduceResponse:
 
 @struct
 class BatchIndexAndErrorMessage:
+    """One record that was refused, by its place in the batch."""
+
     batch_index: Int32 = field("8+")
     batch_index_error_message: String | None = field("8+", nullable="8+", default=None)
 
 
 @struct
 class LeaderIdAndEpoch:
+    """The leader of a partition, as far as the broker knows."""
+
     leader_id: Int32 = field("10+", default=-1)
     leader_epoch: Int32 = field("10+", default=-1)
 

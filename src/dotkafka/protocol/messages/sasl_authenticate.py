@@ -10,11 +10,15 @@ from dotkafka.protocol.schema import Api, Bytes, Int16, Int64, String, field, st
 
 @struct
 class SaslAuthenticateRequest:
+    """A token of the client."""
+
     auth_bytes: Bytes = field()
 
 
 @struct
 class SaslAuthenticateResponse:
+    """A token of the broker, or why it refuses; the lifetime is 0 if the session has no end."""
+
     error_code: Int16 = field()
     error_message: String | None = field(nullable="0+")
     auth_bytes: Bytes = field()

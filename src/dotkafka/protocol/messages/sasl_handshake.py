@@ -10,11 +10,15 @@ from dotkafka.protocol.schema import Api, Array, Int16, String, field, struct
 
 @struct
 class SaslHandshakeRequest:
+    """The mechanism that the client wants."""
+
     mechanism: String = field()
 
 
 @struct
 class SaslHandshakeResponse:
+    """Whether it may have it, and what the broker offers."""
+
     error_code: Int16 = field()
     mechanisms: Array[String] = field()
 

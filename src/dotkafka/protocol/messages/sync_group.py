@@ -10,6 +10,8 @@ from dotkafka.protocol.schema import Api, Array, Bytes, Int16, Int32, String, fi
 
 @struct
 class SyncGroupRequest:
+    """Who asks; the assignments come from the leader alone."""
+
     group_id: String = field()
     generation_id: Int32 = field()
     member_id: String = field()
@@ -21,12 +23,16 @@ class SyncGroupRequest:
 
 @struct
 class SyncGroupRequestAssignment:
+    """What one member gets."""
+
     member_id: String = field()
     assignment: Bytes = field()
 
 
 @struct
 class SyncGroupResponse:
+    """What the member that asks gets."""
+
     throttle_time_ms: Int32 = field("1+", ignorable=True)
     error_code: Int16 = field()
     protocol_type: String | None = field("5+", nullable="5+", default=None, ignorable=True)
