@@ -1,0 +1,116 @@
+"""aiokafka, driven by tests/clients (the options, commands and events are described in ../README.md)."""
+
+import asyncio
+import json
+import sys
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from aiokafka.helpers import create_ssl_context
+
+OPTIONS = json.loads(sys.argv[2])
+TOPIC = OPTIONS["topic"]
+SETTINGS = {"bootstrap_servers": OPTIONS["bootstrap"], "client_id": OPTIONS.get("client_id", "aiokafka")}
+if "ca" in OPTIONS:
+    SETTINGS |= {"security_protocol": "SSL", "ssl_context": create_ssl_context(cafile=OPTIONS["ca"])}
+ASSIGNORS = {
+    "range": RangePartitionAssignor,
+    "roundrobin": RoundRobinPartitionAssignor,
+    "sticky": StickyPartitionAssignor,
+}
+
+
+def emit(event: str, **fields: object) -> None:
+    print(json.dumps({"event": event, **fields}), flush=True)
+
+
+def text(data: bytes | None) -> str | None:
+    return None if data is None else data.decode()
+
+
+async def produce() -> None:
+    compression = OPTIONS.get("compression")
+    async with AIOKafkaProducer(
+        **SETTINGS,
+        enable_idempotence=OPTIONS.get("idempotent", True),
+        compression_type=None if compression == "none" else compression,
+    ) as producer:
+        for batch in OPTIONS["batches"]:
+            futures = [
+                await producer.send(
+                    TOPIC,
+                    partition=record["partition"],
+                    key=record["key"].encode(),
+                    value=record["value"].encode(),
+                    headers=[(name, value.encode()) for name, value in record.get("headers", {}).items()],
+                )
+                for record in batch
+            ]
+            for metadata in await asyncio.gather(*futures):
+                emit("sent", partition=metadata.partition, offset=metadata.offset)
+
+
+class EmitAssignments(ConsumerRebalanceListener):
+    """Prints each assignment."""
+
+    def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        emit("assigned", partitions=[])
+
+    def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        emit("assigned", partitions=sorted(partition.partition for partition in assigned))
+
+
+async def read(consumer: AIOKafkaConsumer) -> None:
+    received = 0
+    while received != OPTIONS.get("stop_after"):
+        message = await consumer.getone()
+        received += 1
+        emit(
+            "record",
+            partition=message.partition,
+            offset=message.offset,
+            key=text(message.key),
+            value=text(message.value),
+            headers={name: text(value) for name, value in message.headers},
+        )
+        if not OPTIONS["auto_commit"]:
+            await consumer.commit({TopicPartition(TOPIC, message.partition): message.offset + 1})
+            emit("committed", partition=message.partition, offset=message.offset + 1)
+
+
+async def member() -> None:
+    consumer = AIOKafkaConsumer(
+        **SETTINGS,
+        group_id=OPTIONS["group"],
+        group_instance_id=OPTIONS.get("instance_id"),
+        auto_offset_reset="earliest",
+        enable_auto_commit=OPTIONS["auto_commit"],
+        auto_commit_interval_ms=100,
+        partition_assignment_strategy=[ASSIGNORS[OPTIONS.get("assignor", "range")]],
+        session_timeout_ms=OPTIONS.get("session_timeout_ms", 30_000),
+        heartbeat_interval_ms=OPTIONS.get("heartbeat_interval_ms", 500),
+        max_poll_interval_ms=30_000,
+    )
+    consumer.subscribe([TOPIC], listener=EmitAssignments())
+    await consumer.start()
+    try:
+        reading = asyncio.create_task(read(consumer))
+        stop = asyncio.create_task(stdin_end())
+        await asyncio.wait({reading, stop}, return_when=asyncio.FIRST_COMPLETED)
+        if reading.done():
+            await reading
+        for task in (reading, stop):
+            task.cancel()
+    finally:
+        await consumer.stop()
+
+
+async def stdin_end() -> None:
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    await reader.read()
+
+
+asyncio.run(asyncio.wait_for({"produce": produce, "member": member}[sys.argv[1]](), 100))

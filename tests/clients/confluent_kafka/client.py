@@ -1,0 +1,105 @@
+"""confluent-kafka, driven by tests/clients (the options, commands and events are described in ../README.md)."""
+
+import json
+import sys
+import threading
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+
+OPTIONS = json.loads(sys.argv[2])
+TOPIC = OPTIONS["topic"]
+SETTINGS = {"bootstrap.servers": OPTIONS["bootstrap"], "client.id": OPTIONS.get("client_id", "confluent-kafka")}
+if "ca" in OPTIONS:
+    SETTINGS |= {"security.protocol": "ssl", "ssl.ca.location": OPTIONS["ca"]}
+
+
+def emit(event: str, **fields: object) -> None:
+    print(json.dumps({"event": event, **fields}), flush=True)
+
+
+def text(data: bytes | None) -> str | None:
+    return None if data is None else data.decode()
+
+
+def produce() -> None:
+    producer = Producer(
+        SETTINGS
+        | {
+            "enable.idempotence": OPTIONS.get("idempotent", True),
+            "compression.type": OPTIONS.get("compression", "none"),
+            "linger.ms": 5,
+        }
+    )
+
+    def on_delivery(error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            raise KafkaException(error)
+        emit("sent", partition=message.partition(), offset=message.offset())
+
+    for batch in OPTIONS["batches"]:
+        for record in batch:
+            producer.produce(
+                TOPIC,
+                partition=record["partition"],
+                key=record["key"],
+                value=record["value"],
+                headers=record.get("headers", {}),
+                on_delivery=on_delivery,
+            )
+        if producer.flush(30) != 0:
+            raise TimeoutError("records are left after 30 s")
+
+
+def member() -> None:
+    settings = SETTINGS | {
+        "group.id": OPTIONS["group"],
+        "auto.offset.reset": "earliest",
+        "enable.auto.commit": OPTIONS["auto_commit"],
+        "auto.commit.interval.ms": 100,
+        "partition.assignment.strategy": OPTIONS.get("assignor", "range"),
+        "session.timeout.ms": OPTIONS.get("session_timeout_ms", 30_000),
+        "heartbeat.interval.ms": OPTIONS.get("heartbeat_interval_ms", 500),
+        "fetch.wait.max.ms": 250,
+    }
+    if "instance_id" in OPTIONS:
+        settings["group.instance.id"] = OPTIONS["instance_id"]
+    consumer = Consumer(settings)
+    is_asked_to_stop = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.read(), is_asked_to_stop.set()), daemon=True).start()
+    cooperative = settings["partition.assignment.strategy"] == "cooperative-sticky"
+    assignment: set[int] = set()
+
+    def on_assign(_: Consumer, partitions: list[TopicPartition]) -> None:
+        if not cooperative:
+            assignment.clear()
+        assignment.update(partition.partition for partition in partitions)
+        emit("assigned", partitions=sorted(assignment))
+
+    def on_revoke(_: Consumer, partitions: list[TopicPartition]) -> None:
+        assignment.difference_update(partition.partition for partition in partitions)
+        emit("assigned", partitions=sorted(assignment))
+
+    consumer.subscribe([TOPIC], on_assign=on_assign, on_revoke=on_revoke, on_lost=on_revoke)
+    received = 0
+    while received != OPTIONS.get("stop_after") and not is_asked_to_stop.is_set():
+        message = consumer.poll(0.1)
+        if message is None:
+            continue
+        if message.error():
+            raise KafkaException(message.error())
+        received += 1
+        emit(
+            "record",
+            partition=message.partition(),
+            offset=message.offset(),
+            key=text(message.key()),
+            value=text(message.value()),
+            headers={name: text(value) for name, value in message.headers() or []},
+        )
+        if not OPTIONS["auto_commit"]:
+            for committed in consumer.commit(message=message, asynchronous=False):
+                emit("committed", partition=committed.partition, offset=committed.offset)
+    consumer.close()
+
+
+{"produce": produce, "member": member}[sys.argv[1]]()

@@ -1,0 +1,101 @@
+"""kafka-python, driven by tests/clients (the options, commands and events are described in ../README.md)."""
+
+import json
+import sys
+import threading
+
+from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
+from kafka.coordinator.assignors.range import RangePartitionAssignor
+from kafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from kafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+
+OPTIONS = json.loads(sys.argv[2])
+TOPIC = OPTIONS["topic"]
+SETTINGS = {"bootstrap_servers": OPTIONS["bootstrap"], "client_id": OPTIONS.get("client_id", "kafka-python")}
+if "ca" in OPTIONS:
+    SETTINGS |= {"security_protocol": "SSL", "ssl_cafile": OPTIONS["ca"]}
+ASSIGNORS = {
+    "range": RangePartitionAssignor,
+    "roundrobin": RoundRobinPartitionAssignor,
+    "sticky": StickyPartitionAssignor,
+}
+
+
+def emit(event: str, **fields: object) -> None:
+    print(json.dumps({"event": event, **fields}), flush=True)
+
+
+def text(data: bytes | None) -> str | None:
+    return None if data is None else data.decode()
+
+
+def produce() -> None:
+    compression = OPTIONS.get("compression")
+    producer = KafkaProducer(
+        **SETTINGS,
+        enable_idempotence=OPTIONS.get("idempotent", True),
+        compression_type=None if compression == "none" else compression,
+    )
+    for batch in OPTIONS["batches"]:
+        futures = [
+            producer.send(
+                TOPIC,
+                partition=record["partition"],
+                key=record["key"].encode(),
+                value=record["value"].encode(),
+                headers=[(name, value.encode()) for name, value in record.get("headers", {}).items()],
+            )
+            for record in batch
+        ]
+        for future in futures:
+            metadata = future.get(30)
+            emit("sent", partition=metadata.partition, offset=metadata.offset)
+    producer.close()
+
+
+class EmitAssignments(ConsumerRebalanceListener):
+    """Prints each assignment."""
+
+    def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        emit("assigned", partitions=[])
+
+    def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        emit("assigned", partitions=sorted(partition.partition for partition in assigned))
+
+
+def member() -> None:
+    is_asked_to_stop = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.read(), is_asked_to_stop.set()), daemon=True).start()
+    consumer = KafkaConsumer(
+        **SETTINGS,
+        group_id=OPTIONS["group"],
+        group_instance_id=OPTIONS.get("instance_id"),
+        auto_offset_reset="earliest",
+        enable_auto_commit=OPTIONS["auto_commit"],
+        auto_commit_interval_ms=100,
+        partition_assignment_strategy=[ASSIGNORS[OPTIONS.get("assignor", "range")]],
+        session_timeout_ms=OPTIONS.get("session_timeout_ms", 30_000),
+        heartbeat_interval_ms=OPTIONS.get("heartbeat_interval_ms", 500),
+    )
+    consumer.subscribe([TOPIC], listener=EmitAssignments())
+    received = 0
+    while received != OPTIONS.get("stop_after") and not is_asked_to_stop.is_set():
+        for partition, messages in consumer.poll(timeout_ms=100).items():
+            for message in messages:
+                received += 1
+                emit(
+                    "record",
+                    partition=message.partition,
+                    offset=message.offset,
+                    key=text(message.key),
+                    value=text(message.value),
+                    headers={name: text(value) for name, value in message.headers},
+                )
+            if not OPTIONS["auto_commit"]:
+                offset = messages[-1].offset + 1
+                consumer.commit({partition: OffsetAndMetadata(offset, "", -1)})
+                emit("committed", partition=partition.partition, offset=offset)
+    consumer.close()
+
+
+{"produce": produce, "member": member}[sys.argv[1]]()

@@ -1,0 +1,114 @@
+"""Groups through the eyes of each client library: sharing, joining, dying.
+
+The members commit what they have read before the next step is taken, so that each record must be seen exactly once by
+the whole group, whatever happens to its members.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.clients.conftest import Address, Client, Program, Record
+
+PARTITIONS = 6
+
+MEMBERS = {
+    "kafkajs": ("kafkajs", {}),
+    "confluent-kafka, range": ("confluent_kafka", {"assignor": "range"}),
+    "confluent-kafka, cooperative-sticky": ("confluent_kafka", {"assignor": "cooperative-sticky"}),
+    "aiokafka": ("aiokafka", {"assignor": "roundrobin"}),
+    "kafka-python": ("kafka_python", {"assignor": "range"}),
+    "java, range": ("java", {"assignor": "range"}),
+    "java, cooperative-sticky": ("java", {"assignor": "cooperative-sticky"}),
+    "franz-go": ("franz_go", {"assignor": "cooperative-sticky"}),
+}
+
+
+def is_shared(members: list[Program]) -> bool:
+    """Whether every partition belongs to exactly one of the members, and no member is idle."""
+    assignments = [member.of("assigned")[-1]["partitions"] if member.of("assigned") else [] for member in members]
+    return all(assignments) and sorted(sum(assignments, [])) == list(range(PARTITIONS))
+
+
+def committed(members: list[Program]) -> dict[int, int]:
+    """The highest offset committed by any member, by partition."""
+    offsets: dict[int, int] = {}
+    for member in members:
+        for event in member.of("committed"):
+            offsets[event["partition"]] = max(offsets.get(event["partition"], 0), event["offset"])
+    return offsets
+
+
+@pytest.mark.parametrize("name", MEMBERS)
+def test_members_share_join_and_die(
+    client: Callable[[str], Client],
+    plain_address: Address,
+    create_topic: Callable[..., str],
+    unique: Callable[[str], str],
+    make_records: Callable[..., list[Record]],
+    assert_all_once_in_order: Callable[..., None],
+    name: str,
+) -> None:
+    """Two members share the partitions, a third takes its part, one is killed and the others take over: no record lost."""
+    library, options = MEMBERS[name]
+    program, producer = client(library), client("confluent_kafka")
+    topic, group = create_topic(plain_address, PARTITIONS), unique("group")
+    sent: list[Record] = []
+
+    def join() -> Program:
+        return program.start(
+            "member",
+            plain_address,
+            **options,
+            topic=topic,
+            group=group,
+            auto_commit=False,
+            session_timeout_ms=6000,
+            heartbeat_interval_ms=300,
+        )
+
+    def send(prefix: str) -> None:
+        records = make_records(60, PARTITIONS, prefix)
+        sent.extend(records)
+        producer.run("produce", plain_address, topic=topic, batches=[records])
+
+    def assert_all_read(members: list[Program]) -> None:
+        everything = dict.fromkeys(range(PARTITIONS), len(sent) // PARTITIONS)
+        members[-1].wait_until(lambda: committed(members) == everything)
+        received = [event for member in members for event in member.of("record")]
+        # Members print independently of each other: order counts within a partition, and there offsets tell it.
+        assert_all_once_in_order(sent, sorted(received, key=lambda event: (event["partition"], event["offset"])))
+        for member in members:
+            assert_offsets_rise(member)
+
+    first, second = join(), join()
+    second.wait_until(lambda: is_shared([first, second]))
+    send("two")
+    assert_all_read([first, second])
+
+    third = join()
+    third.wait_until(lambda: is_shared([first, second, third]))
+    send("three")
+    assert_all_read([first, second, third])
+
+    second.kill()
+    send("after the kill")
+    third.wait_until(lambda: is_shared([first, third]))
+    assert_all_read([first, second, third])
+
+    third.stop()
+    first.wait_until(lambda: is_shared([first]))
+    first.stop()
+
+
+def assert_offsets_rise(member: Program) -> None:
+    """A member reads each partition forwards."""
+    offsets: dict[int, int] = {}
+    for event in member.of("record"):
+        assert offsets.get(event["partition"], -1) < event["offset"], event
+        offsets[event["partition"]] = event["offset"]
