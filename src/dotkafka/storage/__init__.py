@@ -1,0 +1,1 @@
+"""The storage seams, and the engines behind them."""

@@ -1,5 +1,6 @@
-"""Both storage seams in memory: for tests, for brokers whose data may die with the process, and as the plainest reading
-of what `dotkafka.storage.spi` promises.
+"""Both storage seams in memory, for tests and for brokers whose data may die with the process.
+
+It is also the plainest reading of what `dotkafka.storage.spi` promises.
 
 Payloads are copied once, on append or save, because callers reuse their buffers. Reads hand out views of those copies.
 """
@@ -105,7 +106,7 @@ class MemoryWalWriter:
     def _check_owner(self) -> None:
         if self.epoch != self._state.epoch:
             raise Fenced(
-                f"shard {self._shard}: epoch {self.epoch} was fenced by epoch {self._state.epoch} of {self._state.owner}"
+                f"shard {self._shard}: epoch {self.epoch} is fenced by epoch {self._state.epoch} of {self._state.owner}"
             )
         if self._closed:
             raise StorageFailed(f"shard {self._shard}: this writer has been closed")
@@ -121,7 +122,7 @@ class _StoredPartition:
     last_offsets: list[int] = attrs.field(factory=list)
 
     def changed(self, changes: PartitionChanges) -> "_StoredPartition":
-        """Return this partition with the changes applied; this one stays as it is, for readers and for a failed save."""
+        """Return this partition with the changes applied; this one stays as it is, for readers meanwhile."""
         kept = self.batches
         end_offset = self.end_offset
         if changes.truncate_to is not None:

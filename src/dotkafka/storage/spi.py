@@ -3,8 +3,8 @@
 A partition's recent batches live in memory (L0, `dotkafka.log.tail`). What is here makes them survive: L1 is where an
 acknowledged byte is durable, L2 is where it ends up, lazily, so that L1 can be trimmed and memory can forget.
 
-All calls are synchronous and may block; the server runs them in threads, tests run them inline. One writer at a time owns
-a shard: `WriteAheadLog.open` fences whoever had it before. The engine treats payloads as opaque bytes.
+All calls are synchronous and may block; the server runs them in threads, tests run them inline. One writer at a time
+owns a shard: `WriteAheadLog.open` fences whoever had it before. The engine treats payloads as opaque bytes.
 
 Errors, and nothing else, leave an engine: `Fenced`, `StorageUnavailable`, `StorageFailed` (see `dotkafka.errors`).
 """
@@ -34,11 +34,11 @@ class WalEntry(NamedTuple):
 
 
 class WalWriter(Protocol):
-    """The one writer of a shard's write-ahead log, until it is closed or fenced. Calls come from one thread at a time."""
+    """The one writer of a shard's write-ahead log, until it is closed or fenced. One thread at a time calls it."""
 
     @property
     def epoch(self) -> int:
-        """This writer's number: higher than that of every writer that opened the shard before. It is Kafka's leader epoch."""
+        """This writer's number, higher than that of every writer before it on the shard. It is Kafka's leader epoch."""
         ...
 
     @property
@@ -108,7 +108,7 @@ class WriteAheadLog(Protocol):
         used while a writer trims what is being read.
 
         Raises:
-            StorageFailed: an entry in the middle is damaged, or one is missing; the message names the file and the offset.
+            StorageFailed: an entry in the middle is damaged or missing; the message names the file and the offset.
         """
         ...
 
@@ -171,7 +171,7 @@ class Checkpoint:
 
 
 class CheckpointStore(Protocol):
-    """L2: where batches and snapshots end up. `save` comes from one thread at a time; reads may come from others meanwhile."""
+    """L2: where batches and snapshots end up. One thread at a time saves; others may read meanwhile."""
 
     def load(self, shard: int) -> Checkpoint | None:
         """Return what the shard holds, or None if nothing was ever saved."""

@@ -1,0 +1,399 @@
+"""L2 in one SQLite file: record batches by partition and offset, and snapshots by name.
+
+Batches are stored in groups, blobs of whole batches of one partition, in pages of 64 KiB: both are there for speed. The
+tables are in `checkpoint_sqlite.sql`. One save is one transaction, durable when it returns (write-ahead journal,
+synchronous=FULL); readers have connections of their own, so they neither wait for it nor see half of it.
+
+What retention, truncation or deletion has taken out of sight is removed in small portions by later saves, so that no
+save takes long because a large topic went. The file shrinks as slowly.
+"""
+
+import contextlib
+import sqlite3
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.resources import files
+from os import PathLike
+from pathlib import Path
+
+from dotkafka.errors import Fenced, StorageFailed, StorageUnavailable
+from dotkafka.storage.spi import (
+    Buffer,
+    Changes,
+    Checkpoint,
+    PartitionChanges,
+    StoredBatch,
+    StoredRange,
+    TopicIdPartition,
+)
+
+SCHEMA_VERSION = 1
+
+_GROUP_BYTES = 256 * 1024
+"""A group is closed before it grows past this. A read loads whole groups; a larger batch is a group alone."""
+
+_PAGE_BYTES = 64 * 1024
+_JOURNAL_BYTES = 64 * 1024 * 1024
+_BUSY_TIMEOUT_S = 5.0
+_REMOVED_GROUPS_PER_SAVE = 256
+_RELEASED_PAGES_PER_SAVE = 64
+
+_BATCH_LAYOUT = struct.Struct(">qqqq")
+
+_PASSING_CONDITIONS = frozenset(
+    {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_CANTOPEN}
+)
+
+
+class SqliteCheckpointStore:
+    """A checkpoint store in the SQLite file at `path`, made if there is none, with the folders above it.
+
+    Raises:
+        StorageFailed: the file is damaged, not a checkpoint store, or made by a newer dotkafka.
+        StorageUnavailable: it cannot be opened now.
+    """
+
+    def __init__(self, path: str | PathLike[str]) -> None:
+        self._path = Path(path)
+        self._closed = False
+        self._failure: str | None = None
+        self._readers: list[sqlite3.Connection] = []
+        with self._translated_errors("opening"):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._writer = self._connect()
+            try:
+                _prepare(self._writer, self._path)
+            except BaseException:
+                self._writer.close()
+                raise
+
+    def load(self, shard: int) -> Checkpoint | None:
+        """Return what the shard holds, or None if nothing was ever saved."""
+        with self._reader() as connection, _transaction(connection, "DEFERRED"):
+            row = connection.execute("SELECT epoch, next_sequence FROM shards WHERE shard = ?", (shard,)).fetchone()
+            if row is None:
+                return None
+            epoch, next_sequence = row
+            partitions = connection.execute(
+                "SELECT topic_id, partition, log_start_offset, end_offset FROM partitions WHERE shard = ?", (shard,)
+            )
+            snapshots = connection.execute("SELECT name, data FROM snapshots WHERE shard = ?", (shard,))
+            return Checkpoint(
+                epoch,
+                next_sequence,
+                {
+                    TopicIdPartition(topic_id, partition): StoredRange(log_start_offset, end_offset)
+                    for topic_id, partition, log_start_offset, end_offset in partitions
+                },
+                dict(snapshots),
+            )
+
+    def save(self, shard: int, changes: Changes) -> None:
+        """Apply `changes` in one transaction; see `CheckpointStore.save`.
+
+        After a StorageFailed every later save raises it too: what the file holds is then not known until it is opened
+        anew.
+        """
+        connection = self._writer
+        with self._translated_errors("saving a checkpoint"):
+            with _transaction(connection, "IMMEDIATE"):
+                _save_position(connection, shard, changes)
+                for partition in changes.deleted:
+                    _delete_partition(connection, shard, partition)
+                added = sum(
+                    _save_partition(connection, shard, partition, partition_changes)
+                    for partition, partition_changes in changes.partitions.items()
+                )
+                _save_snapshots(connection, shard, changes)
+                # At least as much goes as comes, so that the file does not grow without end.
+                _remove_groups_of_deleted(connection, max(_REMOVED_GROUPS_PER_SAVE, 2 * added))
+            # It releases a page per step, and `execute` makes but one step of a statement without columns.
+            connection.executescript(f"PRAGMA incremental_vacuum({_RELEASED_PAGES_PER_SAVE})")
+
+    def read(self, shard: int, partition: TopicIdPartition, offset: int, max_bytes: int) -> Sequence[Buffer]:
+        """Return whole batches from `offset` on, several in one buffer; see `CheckpointStore.read`."""
+        found: list[Buffer] = []
+        with self._reader() as connection:
+            groups = connection.execute(
+                "SELECT layout, data FROM batch_groups"
+                " WHERE partition_id ="
+                " (SELECT partition_id FROM partitions WHERE shard = ? AND topic_id = ? AND partition = ?)"
+                " AND last_offset >= ? ORDER BY last_offset",
+                (shard, *partition, offset),
+            )
+            for layout, data in groups:
+                start, end = _range_within(layout, offset, max_bytes, at_least_one=not found)
+                if start < end:
+                    found.append(memoryview(data)[start:end])
+                max_bytes -= end - start
+                if end < len(data) or max_bytes <= 0:
+                    break
+            groups.close()
+        return found
+
+    def batch_for_timestamp(self, shard: int, partition: TopicIdPartition, timestamp_ms: int) -> Buffer | None:
+        """Return the first batch whose largest timestamp is `timestamp_ms` or later, or None.
+
+        Costs one index entry per group before it.
+        """
+        with self._reader() as connection:
+            group = connection.execute(
+                "SELECT layout, data FROM batch_groups"
+                " WHERE partition_id ="
+                " (SELECT partition_id FROM partitions WHERE shard = ? AND topic_id = ? AND partition = ?)"
+                " AND max_timestamp_ms >= ? ORDER BY last_offset LIMIT 1",
+                (shard, *partition, timestamp_ms),
+            ).fetchone()
+        if group is None:
+            return None
+        return next(batch.data for batch in _batches(*group) if batch.max_timestamp_ms >= timestamp_ms)
+
+    def close(self) -> None:
+        """Close the file. A read that runs in another thread ends first."""
+        self._closed = True
+        self._writer.close()
+        while self._readers:
+            self._readers.pop().close()
+
+    def _connect(self) -> sqlite3.Connection:
+        # Connections go from thread to thread, but only one at a time has one.
+        return sqlite3.connect(self._path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+
+    @contextlib.contextmanager
+    def _reader(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection that nobody else has; there are as many as there were readers at a time."""
+        with self._translated_errors("reading"):
+            try:
+                connection = self._readers.pop()
+            except IndexError:
+                connection = self._connect()
+            try:
+                yield connection
+            finally:
+                self._readers.append(connection)
+                if self._closed:
+                    self.close()
+
+    @contextlib.contextmanager
+    def _translated_errors(self, doing: str) -> Iterator[None]:
+        if self._closed:
+            raise StorageFailed(f"{self._path}: {doing}: the store has been closed")
+        if self._failure is not None and doing != "reading":
+            raise StorageFailed(self._failure)
+        try:
+            yield
+        except sqlite3.Error as error:
+            message = f"{self._path}: {doing}: {error}"
+            if _may_pass(error):
+                raise StorageUnavailable(message) from error
+            self._failure = message
+            raise StorageFailed(message) from error
+        except OSError as error:
+            raise StorageUnavailable(f"{self._path}: {doing}: {error}") from error
+
+
+def _may_pass(error: sqlite3.Error) -> bool:
+    """Whether what went wrong may go well later, with the file as it was."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    return code == sqlite3.SQLITE_IOERR_NOMEM or code & 0xFF in _PASSING_CONDITIONS
+
+
+@contextlib.contextmanager
+def _transaction(connection: sqlite3.Connection, kind: str) -> Iterator[None]:
+    connection.execute(f"BEGIN {kind}")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        # SQLite itself has rolled back after some errors, a full disk for one.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    """Set the connection up for writing, and make the tables if the file is new."""
+    # The page size and auto_vacuum hold for a file without tables only, and have to come before the journal mode.
+    connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA journal_size_limit = {_JOURNAL_BYTES}")
+    with _transaction(connection, "IMMEDIATE"):
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        if version > SCHEMA_VERSION:
+            raise StorageFailed(
+                f"{path}: was made by a newer dotkafka: its tables are of version {version}, and this release knows"
+                f" versions up to {SCHEMA_VERSION}; nothing was changed"
+            )
+        if version == 0 and tables:
+            raise StorageFailed(f"{path}: is an SQLite file, but not one of dotkafka; nothing was changed")
+        if version == 0:
+            script = files("dotkafka.storage").joinpath("checkpoint_sqlite.sql").read_text(encoding="utf-8")
+            for statement in _statements(script):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Yield the statements of a script one by one: `executescript` would commit before it begins."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+def _save_position(connection: sqlite3.Connection, shard: int, changes: Changes) -> None:
+    row = connection.execute("SELECT epoch FROM shards WHERE shard = ?", (shard,)).fetchone()
+    if row is not None and row[0] > changes.epoch:
+        raise Fenced(f"shard {shard}: epoch {changes.epoch} is older than epoch {row[0]} of the last checkpoint")
+    connection.execute(
+        "INSERT INTO shards VALUES (?, ?, ?) ON CONFLICT (shard)"
+        " DO UPDATE SET epoch = excluded.epoch, next_sequence = excluded.next_sequence",
+        (shard, changes.epoch, changes.next_sequence),
+    )
+
+
+def _save_snapshots(connection: sqlite3.Connection, shard: int, changes: Changes) -> None:
+    for name, data in changes.snapshots.items():
+        if data is None:
+            connection.execute("DELETE FROM snapshots WHERE shard = ? AND name = ?", (shard, name))
+        else:
+            connection.execute("REPLACE INTO snapshots VALUES (?, ?, ?)", (shard, name, data))
+
+
+def _delete_partition(connection: sqlite3.Connection, shard: int, partition: TopicIdPartition) -> None:
+    connection.execute(
+        "INSERT INTO deleted_partitions"
+        " SELECT partition_id FROM partitions WHERE shard = ? AND topic_id = ? AND partition = ?",
+        (shard, *partition),
+    )
+    connection.execute("DELETE FROM partitions WHERE shard = ? AND topic_id = ? AND partition = ?", (shard, *partition))
+
+
+def _remove_groups_of_deleted(connection: sqlite3.Connection, limit: int) -> None:
+    """Remove up to `limit` groups of deleted partitions."""
+    for (partition_id,) in connection.execute("SELECT partition_id FROM deleted_partitions").fetchall():
+        removed = connection.execute(
+            "DELETE FROM batch_groups WHERE group_id IN"
+            " (SELECT group_id FROM batch_groups WHERE partition_id = ? ORDER BY last_offset LIMIT ?)",
+            (partition_id, limit),
+        ).rowcount
+        limit -= removed
+        if limit <= 0:
+            return
+        connection.execute("DELETE FROM deleted_partitions WHERE partition_id = ?", (partition_id,))
+
+
+def _save_partition(
+    connection: sqlite3.Connection, shard: int, partition: TopicIdPartition, changes: PartitionChanges
+) -> int:
+    """Apply the changes of one partition; return how many groups were added."""
+    row = connection.execute(
+        "SELECT partition_id, log_start_offset, end_offset FROM partitions"
+        " WHERE shard = ? AND topic_id = ? AND partition = ?",
+        (shard, *partition),
+    ).fetchone()
+    if row is None:
+        partition_id = connection.execute(
+            "INSERT INTO partitions (shard, topic_id, partition, log_start_offset, end_offset) VALUES (?, ?, ?, 0, 0)",
+            (shard, *partition),
+        ).lastrowid
+        row = (partition_id, 0, 0)
+    partition_id, log_start_offset, end_offset = row
+    if changes.truncate_to is not None:
+        end_offset = _truncate(connection, partition_id, changes.truncate_to, end_offset)
+    groups = 0
+    new = [batch for batch in changes.batches if batch.last_offset >= end_offset]
+    for group in _grouped(new):
+        _insert_group(connection, partition_id, group)
+        end_offset = group[-1].last_offset + 1
+        groups += 1
+    log_start_offset = max(log_start_offset, changes.log_start_offset)
+    connection.execute(
+        "UPDATE partitions SET log_start_offset = ?, end_offset = ? WHERE partition_id = ?",
+        (log_start_offset, max(end_offset, log_start_offset), partition_id),
+    )
+    connection.execute(
+        "DELETE FROM batch_groups WHERE group_id IN (SELECT group_id FROM batch_groups"
+        " WHERE partition_id = ? AND last_offset < ? ORDER BY last_offset LIMIT ?)",
+        (partition_id, log_start_offset, max(_REMOVED_GROUPS_PER_SAVE, 2 * groups)),
+    )
+    return groups
+
+
+def _truncate(connection: sqlite3.Connection, partition_id: int, truncate_to: int, end_offset: int) -> int:
+    """Remove batches that reach `truncate_to`; return where the partition then ends."""
+    first = connection.execute(
+        "SELECT layout, data FROM batch_groups WHERE partition_id = ? AND last_offset >= ? ORDER BY last_offset",
+        (partition_id, truncate_to),
+    ).fetchone()
+    if first is None:
+        return min(end_offset, truncate_to)
+    connection.execute(
+        "DELETE FROM batch_groups WHERE partition_id = ? AND last_offset >= ?", (partition_id, truncate_to)
+    )
+    batches = list(_batches(*first))
+    kept = [batch for batch in batches if batch.last_offset < truncate_to]
+    if kept:
+        _insert_group(connection, partition_id, kept)
+    return min(end_offset, truncate_to, batches[len(kept)].base_offset)
+
+
+def _grouped(batches: Iterable[StoredBatch]) -> Iterator[list[StoredBatch]]:
+    group: list[StoredBatch] = []
+    size = 0
+    for batch in batches:
+        if group and size + len(batch.data) > _GROUP_BYTES:
+            yield group
+            group = []
+            size = 0
+        group.append(batch)
+        size += len(batch.data)
+    if group:
+        yield group
+
+
+def _insert_group(connection: sqlite3.Connection, partition_id: int, batches: Sequence[StoredBatch]) -> None:
+    layout = b"".join(
+        _BATCH_LAYOUT.pack(batch.base_offset, batch.last_offset, batch.max_timestamp_ms, len(batch.data))
+        for batch in batches
+    )
+    data = batches[0].data if len(batches) == 1 else b"".join(batch.data for batch in batches)
+    connection.execute(
+        "INSERT INTO batch_groups (partition_id, base_offset, last_offset, max_timestamp_ms, layout, data)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            partition_id,
+            batches[0].base_offset,
+            batches[-1].last_offset,
+            max(batch.max_timestamp_ms for batch in batches),
+            layout,
+            data,
+        ),
+    )
+
+
+def _batches(layout: bytes, data: bytes) -> Iterator[StoredBatch]:
+    """Yield the batches of a group."""
+    view = memoryview(data)
+    position = 0
+    for base_offset, last_offset, max_timestamp_ms, size in _BATCH_LAYOUT.iter_unpack(layout):
+        yield StoredBatch(base_offset, last_offset, max_timestamp_ms, view[position : position + size])
+        position += size
+
+
+def _range_within(layout: bytes, offset: int, max_bytes: int, *, at_least_one: bool) -> tuple[int, int]:
+    """Return the byte range of the group's batches that reach `offset` and fit into `max_bytes`."""
+    position = 0
+    start = -1
+    for _, last_offset, _, size in _BATCH_LAYOUT.iter_unpack(layout):
+        if start < 0 and last_offset >= offset:
+            start = position
+        if start >= 0 and position + size - start > max_bytes and not (at_least_one and position == start):
+            break
+        position += size
+    return max(start, 0), position

@@ -1,0 +1,292 @@
+"""A file system in memory that loses what was not synced: it tests storage engines against power cuts and full disks.
+
+It follows the pessimistic reading of POSIX:
+
+- Written bytes, lengths and names are durable only after `FileHandle.sync` and `FileSystem.sync_folder`. At a crash
+  each unsynced sector, length and name change survives or not, each by itself, as the caller's `keep` decides.
+- A failed sync forgets what it should have written: the bytes can still be read, but no later sync makes them durable.
+- A sector (512 bytes) is written whole or not at all.
+
+Typical use: run a scenario once to count its `operations`; then for each of them, run it anew with `power_cut_at(n)`,
+catch `PowerCut`, `crash(keep)`, open the engine again and check what it promised.
+"""
+
+import errno
+import os
+from collections.abc import Callable, Sequence
+
+import attrs
+
+from dotkafka.storage.spi import Buffer
+
+SECTOR_SIZE = 512
+
+
+class PowerCut(BaseException):
+    """The power went off during this call. Not an Exception, so that no engine takes it for an error it can handle."""
+
+
+@attrs.define(eq=False)
+class _Node:
+    """What a file holds: as the process sees it, and as the disk has it."""
+
+    live: bytearray = attrs.field(factory=bytearray)
+    disk: bytearray = attrs.field(factory=bytearray)
+    unsynced: set[int] = attrs.field(factory=set)
+    """Sectors that the next sync will write."""
+    forgotten: set[int] = attrs.field(factory=set)
+    """Sectors that a failed sync was to write, and that no later one will."""
+
+    def crash(self, keep: Callable[[], bool]) -> "_Node":
+        """Return the file as it is found after a power cut."""
+        disk = bytearray(self.disk)
+        if len(self.live) != len(disk) and keep():
+            _resize(disk, len(self.live))
+        for sector in sorted(self.unsynced | self.forgotten):
+            if keep():
+                _copy_sector(self.live, disk, sector)
+        return _Node(bytearray(disk), disk)
+
+
+@attrs.define(eq=False)
+class _NameChange:
+    """A rename, creation or removal that no `sync_folder` has made durable yet: what each name then stands for."""
+
+    folder: str
+    names: dict[str, _Node | None]
+
+
+class FaultyFileSystem:
+    """A `FileSystem` in memory with power cuts and errors on demand. Not for several threads."""
+
+    def __init__(self) -> None:
+        self.operations: list[str] = []
+        """Every call that changes something, as `"write wal/0/1.wal"`: its index is what the faults below count."""
+        self._live: dict[str, _Node] = {}
+        self._disk: dict[str, _Node] = {}
+        self._name_changes: list[_NameChange] = []
+        self._locks: dict[str, FaultyFolderLock] = {}
+        self._power_cut_at = -1
+        self._errors: dict[int, int] = {}
+        self._error_for: Callable[[str], int] | None = None
+        self.generation = 0
+        """Counts crashes; a file opened before one is of no use after it."""
+
+    def power_cut_at(self, operation: int) -> None:
+        """Cut the power during the operation of this index: a write is then unsynced, a sync has not happened."""
+        self._power_cut_at = operation
+
+    def fail_at(self, operation: int, error_number: int) -> None:
+        """Let the operation of this index fail with an errno. A failing write leaves its first half behind."""
+        self._errors[operation] = error_number
+
+    def fail_when(self, error_for: Callable[[str], int] | None) -> None:
+        """Let an operation fail with the errno that `error_for(operation)` returns, 0 for none. None ends it."""
+        self._error_for = error_for
+
+    def crash(self, keep: Callable[[], bool] = lambda: False) -> None:
+        """Lose power and start again. `keep` is asked for each unsynced change whether it reached the disk."""
+        for change in self._name_changes:
+            if keep():
+                _apply(self._disk, change.names)
+        nodes = {id(node): node for node in self._disk.values()}
+        after = {identity: node.crash(keep) for identity, node in nodes.items()}
+        self._disk = {name: after[id(node)] for name, node in sorted(self._disk.items())}
+        self._live = dict(self._disk)
+        self._name_changes.clear()
+        self._locks.clear()
+        self._power_cut_at = -1
+        self._errors.clear()
+        self._error_for = None
+        self.generation += 1
+
+    def kill_process(self) -> None:
+        """End the process only: what was written stays readable, synced or not; locks and open files go."""
+        self._locks.clear()
+        self._power_cut_at = -1
+        self._errors.clear()
+        self._error_for = None
+        self.generation += 1
+
+    def corrupt(self, name: str, position: int, size: int = 1) -> None:
+        """Flip every bit of some bytes, on the disk and in what the process sees."""
+        node = self._node(name)
+        for data in (node.live, node.disk):
+            for index in range(position, min(position + size, len(data))):
+                data[index] ^= 0xFF
+
+    def open(self, name: str, *, create: bool = False) -> "FaultyFile":
+        """Open a file for reading and writing. With `create`, it must not exist yet and is empty."""
+        if create:
+            self.begin(f"create {name}")
+            if name in self._live:
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), name)
+            self._change_names(name, {name: _Node()})
+        return FaultyFile(self, name, self._node(name))
+
+    def list(self, folder: str) -> Sequence[str]:
+        """Return the names of the files in a folder, sorted."""
+        return sorted(name.removeprefix(f"{folder}/") for name in self._live if _folder_of(name) == folder)
+
+    def make_folder(self, folder: str) -> None:
+        """Do nothing: here, a folder is there as soon as a file is in it."""
+
+    def rename(self, old: str, new: str) -> None:
+        """Rename a file, replacing what has the new name. Durable only after `sync_folder`."""
+        self.begin(f"rename {old} {new}")
+        self._change_names(new, {old: None, new: self._node(old)})
+
+    def remove(self, name: str) -> None:
+        """Remove a file. Durable only after `sync_folder`."""
+        self.begin(f"remove {name}")
+        self._node(name)
+        self._change_names(name, {name: None})
+
+    def sync_folder(self, folder: str) -> None:
+        """Make the names in a folder durable."""
+        self.begin(f"sync_folder {folder}")
+        for change in self._name_changes:
+            if change.folder == folder:
+                _apply(self._disk, change.names)
+        self._name_changes = [change for change in self._name_changes if change.folder != folder]
+
+    def lock(self, name: str, holder: str) -> "FaultyFolderLock":
+        """Take an exclusive lock that ends with the process; a crash releases it."""
+        if name in self._locks:
+            raise BlockingIOError(errno.EWOULDBLOCK, self._locks[name].holder, name)
+        self._locks[name] = FaultyFolderLock(self._locks, name, holder)
+        return self._locks[name]
+
+    def begin(self, operation: str) -> None:
+        """Count an operation, and let it fail if that was asked for."""
+        index = len(self.operations)
+        self.operations.append(operation)
+        if 0 <= self._power_cut_at <= index:
+            raise PowerCut(operation)
+        error_number = self._errors.get(index, 0) or (self._error_for(operation) if self._error_for else 0)
+        if error_number:
+            raise OSError(error_number, os.strerror(error_number), operation)
+
+    def _change_names(self, name: str, names: dict[str, _Node | None]) -> None:
+        _apply(self._live, names)
+        self._name_changes.append(_NameChange(_folder_of(name), names))
+
+    def _node(self, name: str) -> _Node:
+        if name not in self._live:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
+        return self._live[name]
+
+
+class FaultyFile:
+    """An open file of a `FaultyFileSystem`."""
+
+    def __init__(self, file_system: FaultyFileSystem, name: str, node: _Node) -> None:
+        self._file_system = file_system
+        self._name = name
+        self._node = node
+        self._generation = file_system.generation
+        self._closed = False
+
+    def write_at(self, position: int, parts: Sequence[Buffer]) -> None:
+        """Write all `parts`, one after another, from byte `position` on; unsynced until `sync`."""
+        data = b"".join(parts)
+        self._check_open()
+        try:
+            self._file_system.begin(f"write {self._name}")
+        except PowerCut:
+            self._write(position, data)
+            raise
+        except OSError:
+            self._write(position, data[: len(data) // 2])
+            raise
+        self._write(position, data)
+
+    def read_at(self, position: int, size: int) -> bytes:
+        """Return up to `size` bytes from byte `position`; fewer only at the end of the file."""
+        self._check_open()
+        return bytes(self._node.live[position : position + size])
+
+    def allocate(self, size: int) -> None:
+        """Make the file `size` bytes long; the length is unsynced until `sync`."""
+        self._check_open()
+        try:
+            self._file_system.begin(f"allocate {self._name}")
+        except (PowerCut, OSError):
+            _resize(self._node.live, size // 2)
+            raise
+        _resize(self._node.live, size)
+
+    def size(self) -> int:
+        """Return the length of the file in bytes."""
+        return len(self._node.live)
+
+    def sync(self) -> None:
+        """Make everything written durable. If it fails, no later call will."""
+        self._check_open()
+        node = self._node
+        try:
+            self._file_system.begin(f"sync {self._name}")
+        except OSError:
+            node.forgotten |= node.unsynced
+            node.unsynced.clear()
+            raise
+        _resize(node.disk, len(node.live))
+        for sector in node.unsynced:
+            _copy_sector(node.live, node.disk, sector)
+        node.unsynced.clear()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._closed = True
+
+    def _write(self, position: int, data: bytes) -> None:
+        node = self._node
+        end = position + len(data)
+        _resize(node.live, max(len(node.live), end))
+        node.live[position:end] = data
+        written = set(range(position // SECTOR_SIZE, -(-end // SECTOR_SIZE)))
+        node.unsynced |= written
+        node.forgotten -= written
+
+    def _check_open(self) -> None:
+        if self._closed or self._generation != self._file_system.generation:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF), self._name)
+
+
+class FaultyFolderLock:
+    """A lock that `FaultyFileSystem.lock` took."""
+
+    def __init__(self, locks: "dict[str, FaultyFolderLock]", name: str, holder: str) -> None:
+        self._locks = locks
+        self._name = name
+        self.holder = holder
+
+    def release(self) -> None:
+        """Give the lock back, if it was not lost in a crash and taken by another."""
+        if self._locks.get(self._name) is self:
+            del self._locks[self._name]
+
+
+def _folder_of(name: str) -> str:
+    return name.rpartition("/")[0]
+
+
+def _apply(namespace: dict[str, _Node], names: dict[str, _Node | None]) -> None:
+    for name, node in names.items():
+        if node is None:
+            namespace.pop(name, None)
+        else:
+            namespace[name] = node
+
+
+def _resize(data: bytearray, size: int) -> None:
+    del data[size:]
+    data.extend(bytes(size - len(data)))
+
+
+def _copy_sector(source: bytearray, target: bytearray, sector: int) -> None:
+    """Copy one sector, as far as the target reaches: beyond its length nothing can be read."""
+    start = sector * SECTOR_SIZE
+    end = min(start + SECTOR_SIZE, len(source), len(target))
+    if start < end:
+        target[start:end] = source[start:end]

@@ -1,0 +1,171 @@
+"""The SQLite checkpoint store keeps the promises of the seam, and says clearly what is wrong with a file."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from dotkafka.errors import StorageFailed, StorageUnavailable
+from dotkafka.storage.checkpoint_sqlite import SCHEMA_VERSION, SqliteCheckpointStore
+from dotkafka.storage.spi import Changes, CheckpointStore, PartitionChanges, TopicIdPartition
+from dotkafka.testing.storage_conformance import PARTITION, CheckpointStoreConformance, stored_batches
+
+
+class TestSqliteCheckpointStore(CheckpointStoreConformance):
+    """The conformance checks on a real file."""
+
+    @pytest.fixture(autouse=True)
+    def directory(self, tmp_path: Path) -> None:
+        """Give each test an empty data directory."""
+        self.path = tmp_path / "data" / "checkpoint.db"
+
+    def create_store(self) -> CheckpointStore:
+        """Return a store over the directory."""
+        return SqliteCheckpointStore(self.path)
+
+    def restart(self, store: CheckpointStore) -> CheckpointStore:
+        """Return a store over the same file."""
+        return self.create_store()
+
+
+def test_the_file_has_large_pages_and_a_version(tmp_path: Path) -> None:
+    """64 KiB pages, a write-ahead journal and incremental vacuum are set before the first table."""
+    SqliteCheckpointStore(tmp_path / "checkpoint.db").close()
+    connection = sqlite3.connect(tmp_path / "checkpoint.db")
+    settings = [
+        connection.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("page_size", "journal_mode", "auto_vacuum", "user_version")
+    ]
+    connection.close()
+    assert settings == [65536, "wal", 2, SCHEMA_VERSION]
+
+
+def test_a_newer_file_is_refused(tmp_path: Path) -> None:
+    """A file of a newer release is left alone, and the message says so."""
+    path = tmp_path / "checkpoint.db"
+    SqliteCheckpointStore(path).close()
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(StorageFailed, match=r"checkpoint\.db.*newer dotkafka.*99"):
+        SqliteCheckpointStore(path)
+
+
+def test_a_file_of_another_program_is_refused(tmp_path: Path) -> None:
+    """An SQLite file with other tables is not written to."""
+    path = tmp_path / "other.db"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE other (a)")
+    connection.close()
+    with pytest.raises(StorageFailed, match="not one of dotkafka"):
+        SqliteCheckpointStore(path)
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    """Any bytes are an error of the seam, not of sqlite3."""
+    path = tmp_path / "checkpoint.db"
+    path.write_bytes(b"anything but a database" * 1000)
+    with pytest.raises(StorageFailed, match="not a database"):
+        SqliteCheckpointStore(path)
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    """A path below a file is an error of the seam."""
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StorageUnavailable):
+        SqliteCheckpointStore(tmp_path / "file" / "checkpoint.db")
+
+
+def test_a_save_under_a_foreign_lock_may_be_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process that holds the database is a condition that passes."""
+    monkeypatch.setattr("dotkafka.storage.checkpoint_sqlite._BUSY_TIMEOUT_S", 0.0)
+    path = tmp_path / "checkpoint.db"
+    store = SqliteCheckpointStore(path)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    changes = Changes(0, 1, {PARTITION: PartitionChanges(stored_batches(3))})
+    with pytest.raises(StorageUnavailable, match="locked"):
+        store.save(0, changes)
+    assert store.load(0) is None
+    other.execute("ROLLBACK")
+    other.close()
+    store.save(0, changes)
+    assert b"".join(store.read(0, PARTITION, 0, 10**6)) == b"".join(batch.data for batch in stored_batches(3))
+    store.close()
+
+
+def test_a_full_disk_is_unavailable_and_changes_nothing(tmp_path: Path) -> None:
+    """After SQLITE_FULL the same changes may be saved again, and nothing of the failed save is seen."""
+    store = SqliteCheckpointStore(tmp_path / "checkpoint.db")
+    (pages,) = store._writer.execute("PRAGMA page_count").fetchone()
+    store._writer.execute(f"PRAGMA max_page_count = {pages + 4}")
+    changes = Changes(0, 1, {PARTITION: PartitionChanges(stored_batches(20, size=100_000))}, (), {"a": b"1"})
+    with pytest.raises(StorageUnavailable, match="full"):
+        store.save(0, changes)
+    assert store.load(0) is None
+    store._writer.execute("PRAGMA max_page_count = 1000000")
+    store.save(0, changes)
+    assert len(b"".join(store.read(0, PARTITION, 0, 10**9))) == 20 * 100_000
+    store.close()
+
+
+def test_a_damaged_file_ends_saving(tmp_path: Path) -> None:
+    """Damage is StorageFailed for good; it is never an sqlite3 error."""
+    path = tmp_path / "checkpoint.db"
+    store = SqliteCheckpointStore(path)
+    store.save(0, Changes(0, 1, {PARTITION: PartitionChanges(stored_batches(50, size=10_000))}))
+    store.close()
+    data = bytearray(path.read_bytes())
+    for page in range(65536, len(data), 65536):
+        data[page : page + 4096] = b"\xff" * 4096
+    path.write_bytes(data)
+    damaged = SqliteCheckpointStore(path)
+    changes = Changes(1, 1, {PARTITION: PartitionChanges(stored_batches(5, first=50))})
+    with pytest.raises(StorageFailed, match="malformed"):
+        damaged.save(0, changes)
+    with pytest.raises(StorageFailed, match="malformed"):
+        damaged.save(0, Changes(1, 2))
+    damaged.close()
+
+
+def test_reads_go_on_during_a_save(tmp_path: Path) -> None:
+    """A reader sees the last checkpoint while the next one is being written."""
+    store = SqliteCheckpointStore(tmp_path / "checkpoint.db")
+    store.save(0, Changes(0, 1, {PARTITION: PartitionChanges(stored_batches(2))}))
+    store._writer.execute("BEGIN IMMEDIATE")
+    store._writer.execute("DELETE FROM batch_groups")
+    assert b"".join(store.read(0, PARTITION, 0, 10**6)) == b"".join(batch.data for batch in stored_batches(2))
+    checkpoint = store.load(0)
+    assert checkpoint is not None
+    assert checkpoint.next_sequence == 1
+    store._writer.execute("ROLLBACK")
+    store.close()
+
+
+def test_a_deleted_partition_leaves_the_file_in_portions(tmp_path: Path) -> None:
+    """A large deletion is spread over saves, ends, and the file shrinks."""
+    path = tmp_path / "checkpoint.db"
+    store = SqliteCheckpointStore(path)
+    for number in range(3):
+        batches = stored_batches(120, first=120 * number, size=300_000)
+        store.save(0, Changes(0, number, {PARTITION: PartitionChanges(batches)}))
+    store.save(0, Changes(0, 3, {}, (PARTITION,)))
+    groups = "SELECT count(*) FROM batch_groups"
+    assert store._writer.execute(groups).fetchone() == (360 - 256,)
+    for number in range(4, 60):
+        store.save(0, Changes(0, number))
+    assert store._writer.execute(groups).fetchone() == (0,)
+    assert store._writer.execute("SELECT count(*) FROM deleted_partitions").fetchone() == (0,)
+    store.close()
+    assert path.stat().st_size < 20 * 1024 * 1024
+
+
+def test_a_closed_store_says_so(tmp_path: Path) -> None:
+    """Calls after close are StorageFailed; closing twice is no error."""
+    store = SqliteCheckpointStore(tmp_path / "checkpoint.db")
+    store.close()
+    store.close()
+    with pytest.raises(StorageFailed, match="closed"):
+        store.read(0, TopicIdPartition(bytes(16), 0), 0, 1)
+    with pytest.raises(StorageFailed, match="closed"):
+        store.save(0, Changes(0, 0))

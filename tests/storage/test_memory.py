@@ -1,0 +1,33 @@
+"""The engines in memory keep every promise of the seams but durability."""
+
+from dotkafka.storage.memory import MemoryCheckpointStore, MemoryWal
+from dotkafka.storage.spi import CheckpointStore, WriteAheadLog
+from dotkafka.testing.storage_conformance import CheckpointStoreConformance, WriteAheadLogConformance
+
+
+class TestMemoryWal(WriteAheadLogConformance):
+    """The conformance checks; a restart is a new writer of the same object."""
+
+    def create_wal(self) -> WriteAheadLog:
+        """Return an empty log."""
+        return MemoryWal()
+
+    def restart(self, wal: WriteAheadLog) -> WriteAheadLog:
+        """Return the log itself."""
+        return wal
+
+    def test_it_does_not_claim_durability(self) -> None:
+        """The server may run it inline."""
+        assert not self.create_wal().durable
+
+
+class TestMemoryCheckpointStore(CheckpointStoreConformance):
+    """The conformance checks; a restart is the same object."""
+
+    def create_store(self) -> CheckpointStore:
+        """Return an empty store."""
+        return MemoryCheckpointStore()
+
+    def restart(self, store: CheckpointStore) -> CheckpointStore:
+        """Return the store itself."""
+        return store
