@@ -65,7 +65,7 @@ def inherited_topic_configs(config: BrokerConfig, image: MetadataImage) -> dict[
         dynamic = image.configs.get(ConfigResource(BROKER_RESOURCE, resource_name))
         if dynamic:
             for definition in TOPIC_CONFIGS.values():
-                if definition.broker_synonym in dynamic:
+                if definition.broker_synonym is not None and definition.broker_synonym in dynamic:
                     inherited[definition.name] = dynamic[definition.broker_synonym]
     return inherited
 

@@ -1,4 +1,4 @@
-"""TopicCreation: the topics that one request creates, checked one by one and written in one change."""
+"""TopicCreation: the topics and partitions that one request creates, checked one by one, written in one change."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dotkafka.metadata.topic_names import CLUSTER_METADATA_TOPIC, is_internal, u
 from dotkafka.protocol.error_codes import ErrorCode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from dotkafka.broker.broker import Broker
     from dotkafka.metadata.image import MetadataRecord
@@ -104,3 +104,17 @@ class TopicCreation:
         if self._records:
             self._broker.metadata_log.change(self._records)
         return bool(self._records)
+
+
+def check_replicas(broker: Broker, broker_ids: Sequence[int]) -> None:
+    """Refuse replicas of a partition that are not just the one on this broker.
+
+    Raises:
+        ApiError: INVALID_REPLICA_ASSIGNMENT.
+    """
+    if list(broker_ids) != [broker.config.node_id]:
+        raise ApiError(
+            ErrorCode.INVALID_REPLICA_ASSIGNMENT,
+            f"A replica assignment names the brokers {list(broker_ids)[:10]}; there is only broker"
+            f" {broker.config.node_id}.",
+        )

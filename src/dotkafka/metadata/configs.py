@@ -1,6 +1,6 @@
 """What a setting is: its name, its type, which values it takes, and what to tell people about it.
 
-Values travel and are stored as text. `ConfigDefinition.parse` is the only way from text to value, and refuses everything
+Values travel and are stored as text. `ConfigDefinition.parse` is the only way from text to value, and refuses all
 that Kafka refuses; `normalize` gives the text that is shown for a value, whatever blanks and capitals it was set with.
 """
 

@@ -328,21 +328,29 @@ def parse_topic_configs(configs: Mapping[str, str], inherited: Mapping[str, str]
 
     Args:
         configs: what the topic sets itself.
-        inherited: what the broker sets for its topics, valid already; for what is in neither, the defaults hold.
+        inherited: what the broker sets for its topics; for what is in neither, the defaults hold.
 
     Raises:
-        ApiError: INVALID_CONFIG, for an unknown name, an invalid value, or values that contradict each other.
+        ApiError: INVALID_CONFIG, for an unknown name or an invalid value.
     """
     own = parse_all(TOPIC_CONFIGS, configs, kind="topic")
-    values = {
+    return {
         name: own[name] if name in own else definition.parse(inherited.get(name, definition.default))
         for name, definition in TOPIC_CONFIGS.items()
         if definition.default is not None
     }
+
+
+def validate_topic_configs(configs: Mapping[str, str], inherited: Mapping[str, str]) -> None:
+    """Refuse settings that a topic may not be given.
+
+    Raises:
+        ApiError: INVALID_CONFIG, as `parse_topic_configs`, or for values that contradict each other.
+    """
+    values = parse_topic_configs(configs, inherited)
     if values["min.compaction.lag.ms"] > values["max.compaction.lag.ms"]:
         raise ApiError(
             ErrorCode.INVALID_CONFIG,
             f"min.compaction.lag.ms ({values['min.compaction.lag.ms']}) is above max.compaction.lag.ms"
             f" ({values['max.compaction.lag.ms']}).",
         )
-    return values

@@ -1,11 +1,11 @@
 """CreateTopics: create topics, all that can be created in one change.
 
-Versions 0-7 are served. From 1 a client may ask only whether it could be done (`validate_only`) and gets messages with its
-errors; from 4 partitions and replicas may be left to the broker; 5 adds the settings and the number of partitions to the
-answer (KIP-525), 7 the topic id.
+Versions 0-7 are served. From 1 a client may ask only whether it could be done (`validate_only`) and gets messages with
+its errors; from 4 partitions and replicas may be left to the broker; 5 adds the settings and the number of partitions
+to the answer (KIP-525), 7 the topic id.
 
-There is one broker, so the replication factor is 1, or -1 for the default, and a replica assignment names this broker alone.
-Left out: the timeout, since nobody else is waited for.
+There is one broker, so the replication factor is 1, or -1 for the default, and a replica assignment names this broker
+alone. Left out: the timeout, since nobody else is waited for.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Final
 from dotkafka.broker import effective_configs
 from dotkafka.broker.dispatch import error_for, handles
 from dotkafka.broker.log_configs import inherited_topic_configs
-from dotkafka.broker.topic_creation import TopicCreation
+from dotkafka.broker.topic_creation import TopicCreation, check_replicas
 from dotkafka.errors import ApiError
-from dotkafka.metadata.topic_configs import parse_topic_configs
+from dotkafka.metadata.topic_configs import validate_topic_configs
 from dotkafka.protocol.error_codes import ErrorCode
 from dotkafka.protocol.messages.create_topics import (
     CREATE_TOPICS,
@@ -124,7 +124,7 @@ def _configs(broker: Broker, topic: CreatableTopic) -> Mapping[str, str]:
     if len(given) != len(configs):
         nulls = ", ".join(name for name, value in configs.items() if value is None)
         raise ApiError(ErrorCode.INVALID_CONFIG, f"These settings have no value: {nulls}.")
-    parse_topic_configs(given, inherited_topic_configs(broker.config, broker.metadata))
+    validate_topic_configs(given, inherited_topic_configs(broker.config, broker.metadata))
     return given
 
 
@@ -170,20 +170,6 @@ def _check_assignments(broker: Broker, assignments: Sequence[CreatableReplicaAss
         )
     for assignment in assignments:
         check_replicas(broker, assignment.broker_ids)
-
-
-def check_replicas(broker: Broker, broker_ids: Sequence[int]) -> None:
-    """Refuse replicas of a partition that are not just the one on this broker.
-
-    Raises:
-        ApiError: INVALID_REPLICA_ASSIGNMENT.
-    """
-    if list(broker_ids) != [broker.config.node_id]:
-        raise ApiError(
-            ErrorCode.INVALID_REPLICA_ASSIGNMENT,
-            f"A replica assignment names the brokers {list(broker_ids)[:10]}; there is only broker"
-            f" {broker.config.node_id}.",
-        )
 
 
 def _partitions_asked_for(broker: Broker, topic: CreatableTopic) -> int:

@@ -1,17 +1,18 @@
 """Metadata: which brokers there are, and which topics with which partitions.
 
-Versions 0-13 are served. In version 0 an empty list of topics means all, from 1 that is null, and empty means none. From 4 a
-client may forbid that asking creates a topic; from 12 it may ask by topic id. Later versions add to the answer: the
-controller (1), the cluster id (2), leader epochs (7), topic ids (10).
+Versions 0-13 are served. In version 0 an empty list of topics means all, from 1 that is null, and empty means none.
+From 4 a client may forbid that asking creates a topic; from 12 it may ask by topic id. Later versions add to the
+answer: the controller (1), the cluster id (2), leader epochs (7), if asked for what the client may do (8), topic ids
+(10).
 
-A new topic is there at once, so LEADER_NOT_AVAILABLE is never answered. Left out: authorized operations, which are not given
-without access control.
+A new topic is there at once, so LEADER_NOT_AVAILABLE is never answered.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from dotkafka.broker.authorized_operations import CLUSTER_OPERATIONS, TOPIC_OPERATIONS
 from dotkafka.broker.dispatch import error_for, handles
 from dotkafka.broker.topic_creation import TopicCreation
 from dotkafka.errors import ApiError
@@ -49,6 +50,11 @@ def metadata(broker: Broker, request: MetadataRequest, exchange: Exchange[Metada
         controller_id=broker.config.node_id,
         topics=topics,
     )
+    if request.include_topic_authorized_operations:
+        for topic in topics:
+            topic.topic_authorized_operations = TOPIC_OPERATIONS
+    if request.include_cluster_authorized_operations:
+        response.cluster_authorized_operations = CLUSTER_OPERATIONS
     if broker.metadata is image_before:
         return response
     broker.respond_when_durable(exchange, response)

@@ -1,0 +1,171 @@
+"""ConfigChanges: what one request changes in the settings of topics and brokers, written in one change.
+
+A broker resource is this broker by its number, or with an empty name all brokers of the cluster. Of a broker's
+settings, those can be changed while it runs that topics inherit.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from dotkafka.broker.effective_configs import dynamic_broker_configs
+from dotkafka.broker.log_configs import inherited_topic_configs
+from dotkafka.errors import ApiError
+from dotkafka.metadata.broker_configs import BROKER_CONFIGS
+from dotkafka.metadata.configs import ConfigDefinition, ConfigType
+from dotkafka.metadata.image import BROKER_RESOURCE, TOPIC_RESOURCE, ConfigResource
+from dotkafka.metadata.topic_configs import TOPIC_CONFIGS, validate_topic_configs
+from dotkafka.metadata.topic_names import validate_topic_name
+from dotkafka.protocol.error_codes import ErrorCode
+from dotkafka.protocol.messages.metadata_records import ConfigRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from dotkafka.broker.broker import Broker
+
+MAX_LISTED_NAMES = 10
+"""How many names a message lists."""
+
+
+class ConfigChanges:
+    """The settings that one request changes.
+
+    Args:
+        broker: whose metadata are changed.
+        resources: everything that the request names, to find what it names twice.
+    """
+
+    def __init__(self, broker: Broker, resources: Iterable[ConfigResource]) -> None:
+        self._broker = broker
+        self._image = broker.metadata
+        self._occurrences = Counter(resources)
+        self._records: list[ConfigRecord] = []
+
+    def check_resource(self, resource: ConfigResource, names: Iterable[str], nulls: Iterable[str]) -> None:
+        """Refuse what Kafka refuses before it looks at values.
+
+        Args:
+            resource: what is to be changed.
+            names: of the settings to be changed.
+            nulls: those of them that have no value and need one.
+
+        Raises:
+            ApiError: INVALID_REQUEST, INVALID_TOPIC_EXCEPTION, or KAFKA_STORAGE_ERROR.
+        """
+        self._broker.shard.check_writable()
+        if self._occurrences[resource] > 1:
+            raise ApiError(ErrorCode.INVALID_REQUEST, "The request names this resource more than once.")
+        repeated = [name for name, count in Counter(names).items() if count > 1]
+        if repeated:
+            raise ApiError(
+                ErrorCode.INVALID_REQUEST, f"The request names settings more than once: {_listed(repeated)}."
+            )
+        missing = list(nulls)
+        if missing:
+            raise ApiError(ErrorCode.INVALID_REQUEST, f"These settings have no value: {_listed(missing)}.")
+        check_resource_name(self._broker, resource)
+        if resource.resource_type == TOPIC_RESOURCE:
+            validate_topic_name(resource.name)
+
+    def current(self, resource: ConfigResource) -> Mapping[str, str]:
+        """Return the settings that a resource has of its own; none, if there is no such topic."""
+        if resource.resource_type == BROKER_RESOURCE:
+            return dynamic_broker_configs(self._image, resource.name)
+        topic = self._image.topics_by_name.get(resource.name)
+        return {} if topic is None else topic.configs
+
+    def definition(self, resource: ConfigResource, name: str) -> ConfigDefinition | None:
+        """Return the definition of a setting, if the resource can have it."""
+        return (TOPIC_CONFIGS if resource.resource_type == TOPIC_RESOURCE else BROKER_CONFIGS).get(name)
+
+    def current_list(self, resource: ConfigResource, name: str) -> list[str]:
+        """Return the items of a setting that is a list, its own or inherited.
+
+        Raises:
+            ApiError: INVALID_CONFIG, if it is none.
+        """
+        definition = self.definition(resource, name)
+        if definition is None or definition.config_type != ConfigType.LIST:
+            raise ApiError(ErrorCode.INVALID_CONFIG, f"{name!r} is no list: nothing can be added to or taken from it.")
+        text = self.current(resource).get(name)
+        if text is None and resource.resource_type == TOPIC_RESOURCE:
+            text = inherited_topic_configs(self._broker.config, self._image).get(name)
+        return list(definition.parse(text if text is not None else definition.default or ""))
+
+    def add(self, resource: ConfigResource, configs: Mapping[str, str]) -> None:
+        """Make `configs` all that a resource has of its own.
+
+        Raises:
+            ApiError: INVALID_CONFIG, INVALID_REQUEST for a broker's setting that cannot be changed, or
+                UNKNOWN_TOPIC_OR_PARTITION.
+        """
+        if resource.resource_type == TOPIC_RESOURCE:
+            validate_topic_configs(configs, inherited_topic_configs(self._broker.config, self._image))
+            if resource.name not in self._image.topics_by_name:
+                raise ApiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"There is no topic {resource.name!r}.")
+        else:
+            _validate_broker_configs(configs)
+        current = self.current(resource)
+        for name in sorted(current.keys() | configs.keys()):
+            if current.get(name) != configs.get(name):
+                self._records.append(
+                    ConfigRecord(
+                        resource_type=resource.resource_type,
+                        resource_name=resource.name,
+                        name=name,
+                        value=configs.get(name),
+                    )
+                )
+
+    def commit(self) -> bool:
+        """Write what was added, and return whether that was anything. It is durable later."""
+        if self._records:
+            self._broker.metadata_log.change(self._records)
+        return bool(self._records)
+
+
+def check_resource_name(broker: Broker, resource: ConfigResource) -> None:
+    """Refuse a resource that has no settings here: of another type than topic and broker, or another broker's.
+
+    Raises:
+        ApiError: INVALID_REQUEST.
+    """
+    if resource.resource_type not in {TOPIC_RESOURCE, BROKER_RESOURCE}:
+        raise ApiError(
+            ErrorCode.INVALID_REQUEST, f"Resources of type {resource.resource_type} have no settings in this broker."
+        )
+    if resource.resource_type == BROKER_RESOURCE and resource.name not in {"", str(broker.config.node_id)}:
+        raise ApiError(
+            ErrorCode.INVALID_REQUEST,
+            f"This is broker {broker.config.node_id}; {resource.name[:100]!r} is neither that nor empty.",
+        )
+
+
+def _validate_broker_configs(configs: Mapping[str, str]) -> None:
+    unknown = configs.keys() - BROKER_CONFIGS.keys()
+    if unknown:
+        raise ApiError(ErrorCode.INVALID_CONFIG, f"There is no broker setting {_listed(sorted(unknown))}.")
+    fixed = [name for name in configs if BROKER_CONFIGS[name].is_read_only]
+    if fixed:
+        raise ApiError(
+            ErrorCode.INVALID_REQUEST, f"These settings cannot be changed while the broker runs: {_listed(fixed)}."
+        )
+    try:
+        validate_topic_configs(
+            {
+                definition.name: configs[definition.broker_synonym]
+                for definition in TOPIC_CONFIGS.values()
+                if definition.broker_synonym is not None and definition.broker_synonym in configs
+            },
+            {},
+        )
+    except ApiError as error:
+        # Kafka's own code for a broker's value, though a topic's has INVALID_CONFIG (KAFKA-13609).
+        raise ApiError(ErrorCode.INVALID_REQUEST, error.message) from error
+
+
+def _listed(names: Iterable[str]) -> str:
+    shown = [repr(name[:100]) for name in names]
+    return ", ".join(shown[:MAX_LISTED_NAMES]) + (" ..." if len(shown) > MAX_LISTED_NAMES else "")

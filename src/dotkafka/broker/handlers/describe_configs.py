@@ -1,0 +1,96 @@
+"""DescribeConfigs: the settings of topics and brokers, with where each comes from.
+
+Versions 0-4 are served. From version 1 the source of a value is told, and if asked for all candidates (synonyms);
+version 0 tells only whether it is the default. From 3 the type is told, and if asked for the documentation.
+
+A broker is asked for by its number; an empty name asks for what all brokers have been told while running. Nothing is
+sensitive, since no setting holds a secret. Left out: settings of groups, client metrics and loggers, refused with
+INVALID_REQUEST.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dotkafka.broker.config_changes import check_resource_name
+from dotkafka.broker.dispatch import error_for, handles
+from dotkafka.broker.effective_configs import EffectiveConfig, broker_configs, cluster_configs, topic_configs
+from dotkafka.errors import ApiError
+from dotkafka.metadata.configs import ConfigSource
+from dotkafka.metadata.image import TOPIC_RESOURCE, ConfigResource
+from dotkafka.metadata.topic_names import validate_topic_name
+from dotkafka.protocol.error_codes import ErrorCode
+from dotkafka.protocol.messages.describe_configs import (
+    DESCRIBE_CONFIGS,
+    DescribeConfigsRequest,
+    DescribeConfigsResource,
+    DescribeConfigsResourceResult,
+    DescribeConfigsResponse,
+    DescribeConfigsResult,
+    DescribeConfigsSynonym,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dotkafka.broker.broker import Broker
+    from dotkafka.broker.connection import Exchange
+
+
+@handles(DESCRIBE_CONFIGS, versions="0-4")
+def describe_configs(
+    broker: Broker, request: DescribeConfigsRequest, exchange: Exchange[DescribeConfigsResponse]
+) -> DescribeConfigsResponse:
+    """Describe each resource, or say why not."""
+    return DescribeConfigsResponse(results=[_describe(broker, request, resource) for resource in request.resources])
+
+
+def _describe(
+    broker: Broker, request: DescribeConfigsRequest, resource: DescribeConfigsResource
+) -> DescribeConfigsResult:
+    result = DescribeConfigsResult(
+        resource_type=resource.resource_type, resource_name=resource.resource_name, error_message=None
+    )
+    wanted = set(resource.configuration_keys or ())
+    try:
+        result.configs = [
+            _describe_config(request, effective)
+            for effective in _configs(broker, ConfigResource(resource.resource_type, resource.resource_name))
+            if not wanted or effective.definition.name in wanted
+        ]
+    except ApiError as error:
+        result.error_code, result.error_message = error_for(error)
+    return result
+
+
+def _configs(broker: Broker, resource: ConfigResource) -> Iterator[EffectiveConfig]:
+    """Return the settings of a resource.
+
+    Raises:
+        ApiError: INVALID_REQUEST, INVALID_TOPIC_EXCEPTION or UNKNOWN_TOPIC_OR_PARTITION.
+    """
+    check_resource_name(broker, resource)
+    if resource.resource_type != TOPIC_RESOURCE:
+        return broker_configs(broker.config, broker.metadata) if resource.name else cluster_configs(broker.metadata)
+    validate_topic_name(resource.name)
+    topic = broker.metadata.topics_by_name.get(resource.name)
+    if topic is None:
+        raise ApiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"There is no topic {resource.name!r}.")
+    return topic_configs(broker.config, broker.metadata, topic.configs)
+
+
+def _describe_config(request: DescribeConfigsRequest, effective: EffectiveConfig) -> DescribeConfigsResourceResult:
+    definition = effective.definition
+    return DescribeConfigsResourceResult(
+        name=definition.name,
+        value=effective.value,
+        read_only=definition.is_read_only,
+        is_default=effective.source == ConfigSource.DEFAULT,
+        config_source=effective.source,
+        synonyms=[
+            DescribeConfigsSynonym(name=synonym.name, value=synonym.value, source=synonym.source)
+            for synonym in (effective.synonyms if request.include_synonyms else ())
+        ],
+        config_type=definition.config_type,
+        documentation=definition.documentation if request.include_documentation else None,
+    )
