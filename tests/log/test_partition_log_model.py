@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -75,19 +76,24 @@ class PartitionLogMachine(RuleBasedStateMachine):
 
     @initialize(epoch=st.integers(0, 3))
     def elect(self, epoch: int) -> None:
+        """The first leader."""
         self.leader_epoch = epoch
 
     @property
     def end(self) -> int:
+        """Where the model's log ends."""
         return self.batches[-1].next_offset if self.batches else 0
 
     def boundaries(self, low: int, high: int) -> list[int]:
+        """Where batches begin or end."""
         return [offset for offset in (0, *(b.next_offset for b in self.batches)) if low <= offset <= high]
 
     def pick(self, choices: Sequence[Any], fraction: float) -> Any:
+        """Choose one; Hypothesis shrinks towards the first."""
         return choices[min(int(fraction * len(choices)), len(choices) - 1)]
 
     def open_transactions(self, batches: Sequence[Batch]) -> dict[int, int]:
+        """Return where the transactions begin that are open after these batches."""
         opened: dict[int, int] = {}
         for batch in batches:
             if batch.abort is not None:
@@ -110,20 +116,29 @@ class PartitionLogMachine(RuleBasedStateMachine):
         transactional = kinds.get("is_transactional", False)
         self.batches.append(
             Batch(
-                self.end, self.end + count, timestamp, producer_id, transactional, kinds.get("abort"), bytes(result.data)
+                self.end,
+                self.end + count,
+                timestamp,
+                producer_id,
+                transactional,
+                kinds.get("abort"),
+                bytes(result.data),
             )
         )
         return result.base_offset
 
     def records(self, count: int, timestamp: int) -> list[Record]:
+        """Return records of which the last has the largest timestamp."""
         return [Record(i, timestamp if i == count - 1 else min(timestamp, 0), None, b"v") for i in range(count)]
 
     @rule(count=st.integers(1, 3), timestamp=st.integers(-1, 50))
     def append_plain(self, count: int, timestamp: int) -> None:
+        """Nothing is known of the producer."""
         self.append(encode_batch(self.records(count, timestamp)), count, timestamp)
 
     @rule(producer_id=PRODUCER_IDS, count=st.integers(1, 3), timestamp=st.integers(0, 50), transactional=st.booleans())
     def append_idempotent(self, producer_id: int, count: int, timestamp: int, *, transactional: bool) -> None:
+        """What follows is let in, and may open a transaction or go on with it."""
         history = self.producers.setdefault(producer_id, [UNKNOWN])
         producer = history[-1]
         transactional = transactional or producer_id in self.open_transactions(self.batches)
@@ -146,6 +161,7 @@ class PartitionLogMachine(RuleBasedStateMachine):
             self.append_first_of_epoch(producer_id, producer.epoch + 1)
 
     def append_first_of_epoch(self, producer_id: int, epoch: int) -> None:
+        """A new epoch begins with sequence 0."""
         data = encode_batch(
             self.records(1, 9), producer_id=producer_id, producer_epoch=epoch, base_sequence=0, is_transactional=False
         )
@@ -154,6 +170,7 @@ class PartitionLogMachine(RuleBasedStateMachine):
 
     @rule(producer_id=PRODUCER_IDS, abort=st.booleans(), timestamp=st.integers(0, 50))
     def append_marker(self, producer_id: int, timestamp: int, *, abort: bool) -> None:
+        """The coordinator ends a transaction, or one that there is not."""
         history = self.producers.get(producer_id)
         if history is None or not history[-1].window:
             return
@@ -169,6 +186,7 @@ class PartitionLogMachine(RuleBasedStateMachine):
 
     @rule(producer_id=PRODUCER_IDS, fraction=FRACTIONS)
     def append_duplicate(self, producer_id: int, fraction: float) -> None:
+        """What came before is answered as it was."""
         producer = self.producers.get(producer_id, [UNKNOWN])[-1]
         if not producer.window:
             return
@@ -176,15 +194,14 @@ class PartitionLogMachine(RuleBasedStateMachine):
         data = encode_batch(
             self.records(count, 1), producer_id=producer_id, producer_epoch=producer.epoch, base_sequence=sequence
         )
-        result = self.log.append_as_leader(
-            memoryview(data), leader_epoch=self.leader_epoch, config=CONFIG, now=NOW
-        )
+        result = self.log.append_as_leader(memoryview(data), leader_epoch=self.leader_epoch, config=CONFIG, now=NOW)
         assert result.is_duplicate
         assert result.data is None
         assert (result.base_offset, result.last_offset) == (base, base + count - 1)
 
     @rule(producer_id=PRODUCER_IDS, gap=st.integers(1, 5))
     def append_out_of_order(self, producer_id: int, gap: int) -> None:
+        """A gap in the sequences is not let in."""
         producer = self.producers.get(producer_id, [UNKNOWN])[-1]
         if not producer.window:
             return
@@ -194,15 +211,13 @@ class PartitionLogMachine(RuleBasedStateMachine):
             producer_epoch=producer.epoch,
             base_sequence=producer.next_sequence + gap,
         )
-        try:
+        with pytest.raises(ApiError) as caught:
             self.log.append_as_leader(memoryview(data), leader_epoch=self.leader_epoch, config=CONFIG, now=NOW)
-        except ApiError as error:
-            assert error.error_code == ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER
-        else:
-            raise AssertionError("a gap in the sequences was let in")
+        assert caught.value.error_code == ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER
 
     @rule(fraction=FRACTIONS)
     def advance(self, fraction: float) -> None:
+        """L1 has some more."""
         self.high_watermark = self.pick(self.boundaries(self.high_watermark, self.end), fraction)
         self.log.advance_high_watermark(self.high_watermark)
 
@@ -218,6 +233,7 @@ class PartitionLogMachine(RuleBasedStateMachine):
 
     @rule()
     def checkpoint(self) -> None:
+        """L2 gets what is durable and no more."""
         changes = self.log.changes_for_checkpoint()
         expected = [b for b in self.batches if self.checkpointed < b.next_offset <= self.high_watermark]
         assert [(b.base_offset, b.last_offset, b.max_timestamp_ms, bytes(b.data)) for b in changes.batches] == [
@@ -231,6 +247,7 @@ class PartitionLogMachine(RuleBasedStateMachine):
 
     @rule(wanted_bytes=st.integers(0, 2000))
     def forget(self, wanted_bytes: int) -> None:
+        """Memory forgets what L2 has, as much as was asked for."""
         before = self.log.tail_bytes
         freed = self.log.forget(wanted_bytes)
         assert self.log.tail_bytes == before - freed
@@ -243,6 +260,7 @@ class PartitionLogMachine(RuleBasedStateMachine):
         self.log.truncate_to(self.end)
 
     def cut(self, end: int) -> None:
+        """Take batches from the model, and what producers know of them."""
         self.batches = [b for b in self.batches if b.next_offset <= end]
         for producer_id, history in self.producers.items():
             written = sum(b.producer_id == producer_id for b in self.batches)
@@ -250,6 +268,7 @@ class PartitionLogMachine(RuleBasedStateMachine):
 
     @rule(fraction=FRACTIONS)
     def delete_records(self, fraction: float) -> None:
+        """The log start moves on and never back."""
         offset = int(fraction * self.high_watermark)
         assert self.log.increment_log_start_offset(offset) == (offset > self.log_start)
         self.log_start = max(self.log_start, offset)
@@ -271,6 +290,7 @@ class PartitionLogMachine(RuleBasedStateMachine):
 
     @rule(fraction=FRACTIONS, max_bytes=st.integers(0, 400), at_least_one=st.booleans(), stable=st.booleans())
     def read(self, fraction: float, max_bytes: int, *, at_least_one: bool, stable: bool) -> None:
+        """What is read is what was appended, whole, in order and within bounds."""
         offset = self.log_start + round(fraction * (self.end - self.log_start))
         up_to = self.log.last_stable_offset if stable else self.high_watermark
         views = self.log.read(offset, max_bytes, up_to=up_to, at_least_one=at_least_one)
@@ -288,13 +308,11 @@ class PartitionLogMachine(RuleBasedStateMachine):
 
     @rule(outside=st.integers(1, 5), below=st.booleans())
     def read_out_of_range(self, outside: int, *, below: bool) -> None:
+        """Neither before the log start nor beyond the log end."""
         offset = self.log_start - outside if below else self.end + outside
-        try:
+        with pytest.raises(ApiError) as caught:
             self.log.read(offset, 100, up_to=self.high_watermark, at_least_one=True)
-        except ApiError as error:
-            assert error.error_code == ErrorCode.OFFSET_OUT_OF_RANGE
-        else:
-            raise AssertionError("an offset out of range was read")
+        assert caught.value.error_code == ErrorCode.OFFSET_OUT_OF_RANGE
 
     @rule(start=st.integers(0, 40), length=st.integers(0, 40))
     def aborted_transactions(self, start: int, length: int) -> None:
@@ -335,6 +353,7 @@ class PartitionLogMachine(RuleBasedStateMachine):
 
     @invariant()
     def agrees_with_model(self) -> None:
+        """All that can be asked at any time."""
         self.log.check_invariants()
         assert self.log.log_start_offset == self.log_start
         assert self.log.high_watermark == self.high_watermark

@@ -53,7 +53,7 @@ class LeaderEpochs:
             self._start_offsets.append(start_offset)
 
     def entries(self, end_offset: int | None = None) -> list[tuple[int, int]]:
-        """Return (epoch, start offset) of the epochs that begin below `end_offset`, or of all, from the log start on."""
+        """Return (epoch, start offset) of those that begin below `end_offset`, or of all, from the log start on."""
         end = len(self._epochs) if end_offset is None else bisect_left(self._start_offsets, end_offset)
         first = self._first_kept(end)
         return list(zip(self._epochs[first:end], self._start_offsets[first:end], strict=True))

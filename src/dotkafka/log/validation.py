@@ -25,13 +25,12 @@ from dotkafka.records.batch import (
     iterate_records,
     verify_crc,
 )
+from dotkafka.records.record import MIN_RECORD_BYTES
 
 _LENGTH_END = 12
 _MAGIC_POSITION = 16
 _SMALLEST_LENGTH = 14
 """Of a record batch of any magic, without offset and length: what Kafka takes for a sign of corruption if less."""
-_SMALLEST_RECORD_BYTES = 7
-"""Length, attributes, timestamp, offset, key length, value length and number of headers, one byte each."""
 _LARGEST_COMPRESSION = 4
 
 
@@ -82,7 +81,7 @@ def _check_counts(header: BatchHeader, size: int) -> None:
             ErrorCode.INVALID_RECORD,
             f"a batch of {count} records cannot have the last offset delta {header.last_offset_delta}",
         )
-    if compression == 0 and count * _SMALLEST_RECORD_BYTES > size - HEADER_SIZE:
+    if compression == 0 and count * MIN_RECORD_BYTES > size - HEADER_SIZE:
         raise ApiError(ErrorCode.INVALID_RECORD, f"{count} records do not fit into a batch of {size} bytes")
 
 
