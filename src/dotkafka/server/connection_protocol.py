@@ -26,6 +26,8 @@ _UNSENT_BYTES = 256 * 1024
 """Above this many bytes in the transport's buffer no more is given to it."""
 _JOINED_BYTES = 64 * 1024
 """Response parts are joined up to this size, as a copy costs less than a system call. Larger ones go as they are."""
+_PIECE_BYTES = 1024 * 1024
+"""The most that is given to the transport at once."""
 
 
 class ConnectionProtocol(asyncio.BufferedProtocol):
@@ -183,7 +185,11 @@ class ConnectionProtocol(asyncio.BufferedProtocol):
         unsent = self._unsent
         while unsent and self._may_write:
             part = unsent.popleft()
-            if unsent and len(part) + len(unsent[0]) <= _JOINED_BYTES:
+            if len(part) > _PIECE_BYTES:
+                # The transport copies what the socket does not take at once.
+                unsent.appendleft(memoryview(part)[_PIECE_BYTES:])
+                part = memoryview(part)[:_PIECE_BYTES]
+            elif unsent and len(part) + len(unsent[0]) <= _JOINED_BYTES:
                 joined = bytearray(part)
                 while unsent and len(joined) + len(unsent[0]) <= _JOINED_BYTES:
                     joined += unsent.popleft()
