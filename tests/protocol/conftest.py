@@ -69,7 +69,7 @@ def values(held: ValueLayout, *, nullable: bool = False) -> st.SearchStrategy[An
     else:
         lengths = st.sampled_from((126, 127, 128, 16382, 16383, 16384, 2097150, 2097151, 2097152))
         strategy = st.binary(max_size=8) | lengths.map(bytes)
-        nullable = nullable and held is RECORDS or nullable
+        nullable = (nullable and held is RECORDS) or nullable
     return st.none() | strategy if nullable else strategy
 
 

@@ -45,7 +45,7 @@ def test_equals_the_interpreter(
         for version in range(any_message.versions.lowest, any_message.versions.highest + 1)
     }
 
-    @settings(max_examples=12, deadline=None)
+    @settings(max_examples=6, deadline=None)
     @given(message_values(any_message), st.sampled_from((bytes, bytearray, memoryview)), st.binary(max_size=3))
     def check(drawn: tuple[int, Any], buffer: Any, prefix: bytes) -> None:
         version, value = drawn
@@ -61,7 +61,7 @@ def test_equals_the_interpreter(
 def test_damaged_messages_raise_decode_error_and_nothing_else(any_message: Message[Any], message_values: Any) -> None:
     """Whatever is cut off or changed, the outcome is the interpreter's: a message, or `DecodeError` with its words."""
 
-    @settings(max_examples=15, deadline=None)
+    @settings(max_examples=8, deadline=None)
     @given(message_values(any_message), st.data())
     def check(drawn: tuple[int, Any], data: st.DataObject) -> None:
         version, value = drawn
@@ -90,7 +90,7 @@ def test_every_truncation_is_an_error(any_message: Message[Any]) -> None:
 def test_random_bytes_raise_decode_error_and_nothing_else(any_message: Message[Any]) -> None:
     """Bytes that no encoder wrote are a message or a `DecodeError`."""
 
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=10, deadline=None)
     @given(st.binary(max_size=60), st.integers(any_message.versions.lowest, any_message.versions.highest))
     def check(data: bytes, version: int) -> None:
         layout = any_message.layout(version)

@@ -39,7 +39,7 @@ def test_equals_the_interpreter(
         for version in versions
     }
 
-    @settings(max_examples=12, deadline=None)
+    @settings(max_examples=6, deadline=None)
     @given(message_values(any_message))
     def check(drawn: tuple[int, Any]) -> None:
         version, value = drawn

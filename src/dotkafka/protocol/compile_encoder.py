@@ -290,8 +290,7 @@ class _Writer:
 
 
 def _is_one_pack(layout: StructLayout) -> bool:
-    """Tell whether an element is numbers and at least two arrays of numbers, none of them null: one `pack` writes it
-    all."""
+    """Tell whether one `pack` writes an element: numbers and several arrays of numbers, none of them null."""
     arrays = 0
     for item in layout.fields:
         held = item.type

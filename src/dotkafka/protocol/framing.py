@@ -113,12 +113,13 @@ class FrameReader:
         return position
 
     def _grow(self) -> None:
-        """Make room behind what has arrived, if all there was is filled and the frame is not complete.
-
-        Never called while the receiver may still hold what `buffer` returned: a bytearray cannot grow under a view.
-        """
+        """Make room behind what has arrived, if all there was is filled and the frame is not complete."""
         if self._frame is not None and self._filled == len(self._frame) < self._frame_bytes:
-            self._frame += bytes(min(self._filled, self._frame_bytes - self._filled))
+            room = bytes(min(self._filled, self._frame_bytes - self._filled))
+            try:
+                self._frame += room
+            except BufferError:  # the receiver still holds a view: a bytearray cannot grow under it, so it is copied
+                self._frame = self._frame + room
 
     def _finished_frame(self) -> bytearray | None:
         """Return the frame under way and forget it, if it is complete."""
