@@ -20,12 +20,14 @@ import attrs
 import dotkafka
 from dotkafka.broker.config import BrokerConfig
 from dotkafka.coordinator.config import GroupConfig
-from dotkafka.errors import StorageError
+from dotkafka.errors import ApiError, Fenced, StorageError
+from dotkafka.metadata.topic_configs import TOPIC_CONFIGS
 from dotkafka.server import format_address, parse_address, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from dotkafka.metadata.configs import ConfigDefinition
     from dotkafka.server import Server
 
 _EPILOG = """\
@@ -52,19 +54,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line, and return the exit status."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    logging.basicConfig(stream=sys.stderr, level=options.log_level.upper(), format=_LOG_FORMAT)
     try:
         server = _server(options)
     except (ValueError, OSError) as error:
-        parser.error(_describe(error))
+        options.command.error(_describe(error))
+    logging.basicConfig(stream=sys.stderr, level=options.log_level.upper(), format=_LOG_FORMAT)
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     try:
         with asyncio.Runner(loop_factory=_loop_factory(options)) as runner:
             runner.run(_run(server))
+    except Fenced as error:
+        return _fail(f"{options.data} is in use by another process: {error}")
     except (OSError, StorageError) as error:
-        print(f"dotkafka: {_describe(error)}", file=sys.stderr)
-        return 1
+        return _fail(_describe(error))
     return 0
+
+
+def _fail(message: str) -> int:
+    print(f"dotkafka: {message}", file=sys.stderr)
+    return 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -118,6 +126,7 @@ def _parser() -> argparse.ArgumentParser:
         default="info",
         help="how much to say on standard error (default: %(default)s)",
     )
+    command.set_defaults(command=command)
     return parser
 
 
@@ -141,6 +150,7 @@ def _config(assignments: Sequence[str]) -> BrokerConfig:
     """
     broker: dict[str, Any] = {}
     group: dict[str, Any] = {}
+    topic: dict[str, str] = {}
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals:
@@ -151,11 +161,27 @@ def _config(assignments: Sequence[str]) -> BrokerConfig:
                 values[field.name] = _parse_value(key, text, type(field.default))
                 break
         else:
-            raise ValueError(f"--config {key}: there is no such setting")
+            definition = _topic_setting(key)
+            topic[definition.name] = _normalize(definition, key, text)
     try:
-        return BrokerConfig(**broker, group=GroupConfig(**group))
+        return BrokerConfig(**broker, group=GroupConfig(**group), default_topic_configs=topic)
     except ValueError as error:
         raise ValueError(f"--config: {error.args[0]}") from error
+
+
+def _topic_setting(key: str) -> ConfigDefinition:
+    """Return the topic setting of that name, or of that name at a broker: `log.retention.ms` is `retention.ms`."""
+    for definition in TOPIC_CONFIGS.values():
+        if key in {definition.name, definition.broker_synonym}:
+            return definition
+    raise ValueError(f"--config {key}: there is no such setting")
+
+
+def _normalize(definition: ConfigDefinition, key: str, text: str) -> str:
+    try:
+        return definition.normalize(text)
+    except ApiError as error:
+        raise ValueError(f"--config {key}: {error.message}") from error
 
 
 def _parse_value(key: str, text: str, kind: type[bool | int | str]) -> bool | int | str:

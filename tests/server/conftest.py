@@ -76,7 +76,7 @@ class RawClient:
 
 @pytest_asyncio.fixture
 async def connect() -> AsyncIterator[Callable[..., Coroutine[Any, Any, RawClient]]]:
-    """Connect a raw client to a server: `client = await connect(server)`. Closed when the test ends."""
+    """Give a function that connects a raw client to a server, which is closed when the test ends."""
     clients: list[RawClient] = []
 
     async def connect_one(server: Server, **options: Any) -> RawClient:

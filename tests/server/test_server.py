@@ -1,4 +1,4 @@
-"""A server speaks Kafka's framing over real sockets, bounds what a client can cost, and stops without losing anything."""
+"""A server speaks Kafka's framing over real sockets, bounds what clients can cost, and stops without losing anything."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def fetched_offsets(response: Any) -> list[int]:
 async def until(condition: Callable[[], bool]) -> None:
     """Let the event loop turn until the condition holds."""
     async with asyncio.timeout(20):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 (the server does not announce what a test wants to see)
             await asyncio.sleep(0)
 
 
@@ -211,7 +211,7 @@ async def test_a_stop_is_bounded_even_if_storage_hangs(connect: Any, caplog: pyt
 
 @pytest.mark.parametrize("on_disk", [False, True])
 async def test_what_was_acknowledged_before_a_stop_is_there_after_a_restart(
-    connect: Any, on_disk: bool, tmp_path: Path
+    connect: Any, on_disk: bool, tmp_path: Path  # noqa: FBT001 (a parameter of the test)
 ) -> None:
     """A stop in the middle of producing loses nothing that was answered, and duplicates nothing."""
     data = tmp_path / "data" if on_disk else memory_storage()
@@ -329,6 +329,7 @@ class HangingWal:
         self._wal = memory_storage().wal
 
     def open(self, shard: int, owner: str, **options: Any) -> WalWriter:
+        """Give a writer that hangs when told to."""
         writer = self._wal.open(shard, owner, **options)
         append = writer.append
 
@@ -342,4 +343,5 @@ class HangingWal:
         return writer
 
     def read(self, shard: int, from_sequence: int) -> Any:
+        """Read what was appended."""
         return self._wal.read(shard, from_sequence)

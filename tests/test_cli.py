@@ -1,0 +1,150 @@
+"""The command line serves, stops when asked, and says in one line what is wrong."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+import trustme
+
+import dotkafka
+from dotkafka.cli import _config, main
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+COMMAND = [sys.executable, "-m", "dotkafka"]
+TIMEOUT_S = 60
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command that is to end by itself."""
+    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+
+
+@contextmanager
+def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run `dotkafka serve`, and give the process and the address it says."""
+    command = [*COMMAND, "serve", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            said = re.fullmatch(r"listening on (\S+:\d+)\n", process.stdout.readline())
+            assert said is not None
+            yield process, said[1]
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_says_where_it_listens_and_stops_on_a_signal(number: signal.Signals) -> None:
+    """One line on standard output, a port that takes connections, exit status 0."""
+    with serving("--listen", "127.0.0.1:0", "--memory") as (process, address):
+        host, _, port = address.rpartition(":")
+        socket.create_connection((host, int(port)), timeout=10).close()
+        process.send_signal(number)
+        output, _ = process.communicate(timeout=TIMEOUT_S)
+        assert process.returncode == 0
+        assert not output
+
+
+def test_ipv6_is_said_in_brackets() -> None:
+    """What is printed can be given to a client."""
+    with serving("--listen", "[::1]:0", "--memory") as (_, address):
+        assert re.fullmatch(r"\[::1\]:\d+", address)
+
+
+def test_uvloop_when_asked_for() -> None:
+    """The other event loop serves as well."""
+    with serving("--listen", "127.0.0.1:0", "--memory", "--uvloop") as (process, _):
+        process.terminate()
+        assert process.wait(TIMEOUT_S) == 0
+
+
+def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
+    """And exit status 1."""
+    with serving("--listen", "127.0.0.1:0", "--memory") as (_, address):
+        result = run("serve", "--memory", "--listen", address)
+        assert result.returncode == 1
+        assert re.fullmatch(r"dotkafka: .*address already in use\n", result.stderr)
+
+
+def test_a_taken_directory_is_one_line(tmp_path: Path) -> None:
+    """It names the directory, and the first broker is not disturbed."""
+    directory = str(tmp_path / "data")
+    with serving("--listen", "127.0.0.1:0", "--data", directory) as (process, _):
+        result = run("serve", "--listen", "127.0.0.1:0", "--data", directory)
+        assert result.returncode == 1
+        assert re.fullmatch(rf"dotkafka: {re.escape(directory)} is in use by another process: .*\n", result.stderr)
+        assert process.poll() is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--listen", "somewhere"], "'somewhere' is not HOST:PORT"),
+        (["--advertise", "here:0"], "--advertise needs the port that clients connect to"),
+        (["--config", "num.partitions"], "--config num.partitions: KEY=VALUE is expected"),
+        (["--config", "num.partitions=many"], "--config num.partitions: a whole number is expected, not 'many'"),
+        (["--config", "nonsense=1"], "--config nonsense: there is no such setting"),
+        (["--tls-cert", "/nowhere.pem"], "--tls-cert /nowhere.pem: No such file or directory"),
+        (["--tls-key", "key.pem"], "--tls-key and --tls-client-ca need --tls-cert"),
+    ],
+)
+def test_wrong_arguments_are_one_line(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After the usage, what is wrong; exit status 2."""
+    with pytest.raises(SystemExit) as ended:
+        main(["serve", "--memory", *arguments])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1] == f"dotkafka serve: error: {message}"
+
+
+def test_a_file_that_is_no_certificate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is named."""
+    path = tmp_path / "cert.pem"
+    path.write_text("this is no certificate")
+    with pytest.raises(SystemExit):
+        main(["serve", "--memory", "--tls-cert", str(path)])
+    assert f"--tls-cert {path}: " in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_tls_with_a_certificate(tmp_path: Path) -> None:
+    """Certificate and key in one file are enough."""
+    path = tmp_path / "cert.pem"
+    certificate = trustme.CA().issue_cert("localhost")
+    certificate.private_key_and_cert_chain_pem.write_to_path(str(path))
+    with serving("--listen", "127.0.0.1:0", "--memory", "--tls-cert", str(path)) as (process, _):
+        process.terminate()
+        assert process.wait(TIMEOUT_S) == 0
+
+
+def test_settings_have_kafkas_names() -> None:
+    """Of brokers, of groups, and of topics under either of their names."""
+    config = _config(
+        [
+            "num.partitions=4",
+            "auto.create.topics.enable=false",
+            "group.max.size=7",
+            "log.retention.ms=5",
+            "segment.ms=60000",
+        ]
+    )
+    assert config.num_partitions == 4
+    assert config.auto_create_topics_enable is False
+    assert config.group.group_max_size == 7
+    assert config.default_topic_configs == {"retention.ms": "5", "segment.ms": "60000"}
+
+
+def test_help_and_version() -> None:
+    """The help has examples; the version is the package's."""
+    assert "examples:" in run("serve", "--help").stdout
+    assert run("--version").stdout == f"dotkafka {dotkafka.__version__}\n"
