@@ -1,15 +1,20 @@
 """A broker in memory and its clients, in one thread: time moves, and storage work runs, when a test says so."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from threading import Lock
 from typing import Any
 
+import attrs
 import pytest
 
 from dotkafka.broker.broker import Broker
 from dotkafka.broker.config import BrokerConfig
 from dotkafka.broker.connection import Connection
+from dotkafka.broker.storage_work import StorageWork
 from dotkafka.clock import Instant
+from dotkafka.errors import StorageError
 from dotkafka.protocol.error_codes import ErrorCode
 from dotkafka.protocol.headers import RequestHeader, decode_response_header, encode_request_header
 from dotkafka.protocol.messages.create_topics import (
@@ -19,6 +24,19 @@ from dotkafka.protocol.messages.create_topics import (
     CreateTopicsRequest,
 )
 from dotkafka.protocol.messages.fetch import FETCH, FetchPartition, FetchRequest, FetchTopic, PartitionData
+from dotkafka.protocol.messages.join_group import (
+    JOIN_GROUP,
+    JoinGroupRequest,
+    JoinGroupRequestProtocol,
+    JoinGroupResponse,
+)
+from dotkafka.protocol.messages.offset_commit import (
+    OFFSET_COMMIT,
+    OffsetCommitRequest,
+    OffsetCommitRequestPartition,
+    OffsetCommitRequestTopic,
+)
+from dotkafka.protocol.messages.offset_fetch import OFFSET_FETCH, OffsetFetchRequest, OffsetFetchRequestTopic
 from dotkafka.protocol.messages.produce import (
     PRODUCE,
     PartitionProduceData,
@@ -26,28 +44,136 @@ from dotkafka.protocol.messages.produce import (
     ProduceRequest,
     TopicProduceData,
 )
+from dotkafka.protocol.messages.sync_group import SYNC_GROUP, SyncGroupRequest, SyncGroupRequestAssignment
 from dotkafka.protocol.schema import Api
 from dotkafka.records.batch import batch_headers, encode_batch, iterate_records
 from dotkafka.records.record import Record
-from dotkafka.storage.memory import MemoryCheckpointStore, MemoryWal
-from dotkafka.storage.spi import Buffer, CheckpointStore, WriteAheadLog
+from dotkafka.storage.memory import MemoryCheckpointStore, MemoryWal, MemoryWalWriter
+from dotkafka.storage.spi import Buffer, Changes, TopicIdPartition
 
 LOCAL = ("broker.test", 9092)
 START = Instant(monotonic_ms=1_000, wall_ms=1_700_000_000_000)
+
+
+class FaultyWal(MemoryWal):
+    """The engine in memory, which fails when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.errors: deque[StorageError] = deque()
+        """Raised by the next appends, one each, instead of appending."""
+        self.attempts: list[bytes] = []
+        """What every append was asked to write, also those that failed."""
+        self.trimmed: list[int] = []
+        """Up to where L1 was allowed to forget, call by call."""
+
+    def open(self, shard: int, owner: str, *, minimum_epoch: int = 0, minimum_sequence: int = 0) -> "FaultyWriter":
+        """Open the shard; its writer fails when this log is told to."""
+        writer = super().open(shard, owner, minimum_epoch=minimum_epoch, minimum_sequence=minimum_sequence)
+        return FaultyWriter(self, writer)
+
+    def copy(self) -> "FaultyWal":
+        """What a crash at this moment leaves."""
+        other = FaultyWal()
+        for number, state in self._shards.items():
+            other._shards[number] = attrs.evolve(state, lock=Lock(), entries=deque(state.entries))
+        return other
+
+
+class FaultyWriter:
+    """The writer of a `FaultyWal`."""
+
+    def __init__(self, wal: FaultyWal, writer: MemoryWalWriter) -> None:
+        self._wal = wal
+        self._writer = writer
+        self.epoch = writer.epoch
+        self.is_closed = False
+
+    @property
+    def next_sequence(self) -> int:
+        """Of the next entry."""
+        return self._writer.next_sequence
+
+    def append(self, parts: Sequence[Buffer]) -> int:
+        """Append, or fail."""
+        self._wal.attempts.append(b"".join(parts))
+        if self._wal.errors:
+            raise self._wal.errors.popleft()
+        return self._writer.append(parts)
+
+    def trim(self, before_sequence: int) -> None:
+        """Let go of old entries."""
+        self._wal.trimmed.append(before_sequence)
+        self._writer.trim(before_sequence)
+
+    def close(self) -> None:
+        """Give the shard up."""
+        self.is_closed = True
+        self._writer.close()
+
+
+class FaultyCheckpointStore(MemoryCheckpointStore):
+    """The engine in memory, which fails when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.errors: deque[StorageError] = deque()
+        """Raised by the next saves, one each."""
+        self.saves_before_failing = False
+        """Whether a save that fails has been done all the same: its outcome is unknown."""
+        self.read_errors: deque[StorageError] = deque()
+        """Raised by the next reads, one each."""
+        self.saved: list[Changes] = []
+        """What every save was asked to keep, also those that failed."""
+
+    def save(self, shard: int, changes: Changes) -> None:
+        """Save, or fail."""
+        self.saved.append(changes)
+        if not self.errors or self.saves_before_failing:
+            super().save(shard, changes)
+        if self.errors:
+            raise self.errors.popleft()
+
+    def read(self, shard: int, partition: TopicIdPartition, offset: int, max_bytes: int) -> Sequence[Buffer]:
+        """Read, or fail."""
+        if self.read_errors:
+            raise self.read_errors.popleft()
+        return super().read(shard, partition, offset, max_bytes)
+
+    def batch_for_timestamp(self, shard: int, partition: TopicIdPartition, timestamp_ms: int) -> Buffer | None:
+        """Search, or fail."""
+        if self.read_errors:
+            raise self.read_errors.popleft()
+        return super().batch_for_timestamp(shard, partition, timestamp_ms)
+
+    def copy(self) -> "FaultyCheckpointStore":
+        """What a crash at this moment leaves."""
+        other = FaultyCheckpointStore()
+        other._shards = dict(self._shards)
+        return other
 
 
 class Machine:
     """What a broker runs on: storage that outlives it, a clock moved by hand, dice that always fall the same way."""
 
     def __init__(self) -> None:
-        self.wal: WriteAheadLog = MemoryWal()
-        self.checkpoints: CheckpointStore = MemoryCheckpointStore()
+        self.wal = FaultyWal()
+        self.checkpoints = FaultyCheckpointStore()
         self.now = START
         self._counter = itertools.count(1)
 
     def random_bytes(self, size: int) -> bytes:
         """Bytes that no other call has given."""
         return next(self._counter).to_bytes(size, "big")
+
+    def copy(self) -> "Machine":
+        """The machine as a crash at this moment leaves it: what storage has, and the same clock and dice."""
+        other = Machine()
+        other.wal = self.wal.copy()
+        other.checkpoints = self.checkpoints.copy()
+        other.now = self.now
+        other._counter = self._counter
+        return other
 
     def boot(self, **config: Any) -> "RunningBroker":
         """Start a broker on what the storage holds."""
@@ -66,10 +192,22 @@ class RunningBroker:
 
     def settle(self) -> None:
         """Run all storage work there is."""
-        while work := self.broker.take_work(self.machine.now):
+        for _ in range(1000):
+            work = self.take_work()
             for piece in work:
-                piece.run()
-                self.broker.complete(piece, self.machine.now)
+                self.run(piece)
+            if not work:
+                return
+        pytest.fail("the broker asks for storage work without end")
+
+    def take_work(self) -> Sequence[StorageWork]:
+        """What the broker wants storage to do now; to be given to `run`, in any order but for that of a lane."""
+        return self.broker.take_work(self.machine.now)
+
+    def run(self, piece: StorageWork) -> None:
+        """Do one piece of storage work, and tell the broker."""
+        piece.run()
+        self.broker.complete(piece, self.machine.now)
 
     def advance(self, milliseconds: int) -> None:
         """Let time pass, and everything happen that is due on the way, in order."""
@@ -189,6 +327,62 @@ class Client:
         response = self.call(FETCH, 11, self.fetch_request(topic, offset, **more))
         answer: PartitionData = response.responses[0].partitions[0]
         return answer
+
+    def join(
+        self,
+        group: str = "g",
+        member_id: str = "",
+        *,
+        protocols: Sequence[str] = ("range",),
+        protocol_type: str = "consumer",
+        session_timeout_ms: int = 10_000,
+    ) -> JoinGroupResponse:
+        """Join a group, alone or as the last of its members, and return the answer, which takes 50 ms at most."""
+        request = JoinGroupRequest(
+            group_id=group,
+            session_timeout_ms=session_timeout_ms,
+            rebalance_timeout_ms=20_000,
+            member_id=member_id,
+            protocol_type=protocol_type,
+            protocols=[JoinGroupRequestProtocol(name=name, metadata=b"about " + name.encode()) for name in protocols],
+        )
+        self.send(JOIN_GROUP, 3, request)
+        self.running.settle()
+        self.running.advance(50)
+        answer: JoinGroupResponse
+        (answer,) = self.received()
+        return answer
+
+    def sync(self, joined: JoinGroupResponse, group: str = "g", **assignments: bytes) -> Any:
+        """Hand in assignments as the leader (by default its own: `all`), and return the answer."""
+        request = SyncGroupRequest(
+            group_id=group,
+            generation_id=joined.generation_id,
+            member_id=joined.member_id,
+            assignments=[
+                SyncGroupRequestAssignment(member_id=member_id, assignment=assignment)
+                for member_id, assignment in (assignments or {joined.member_id: b"all"}).items()
+            ],
+        )
+        return self.call(SYNC_GROUP, 3, request)
+
+    def commit(self, topic: str, offset: int, *, group: str = "g", partition: int = 0, **more: Any) -> int:
+        """Commit one offset, from outside of the group unless `more` says otherwise, and return its error code."""
+        committed = OffsetCommitRequestPartition(partition_index=partition, committed_offset=offset)
+        request = OffsetCommitRequest(
+            group_id=group, topics=[OffsetCommitRequestTopic(name=topic, partitions=[committed])], **more
+        )
+        error_code: int = self.call(OFFSET_COMMIT, 8, request).topics[0].partitions[0].error_code
+        return error_code
+
+    def committed(self, topic: str, *, group: str = "g", partition: int = 0) -> int:
+        """The offset that a group has committed, -1 if none."""
+        asked = OffsetFetchRequestTopic(name=topic, partition_indexes=[partition])
+        response = self.call(OFFSET_FETCH, 5, OffsetFetchRequest(group_id=group, topics=[asked]))
+        (answer,) = response.topics[0].partitions
+        assert answer.error_code == ErrorCode.NONE
+        offset: int = answer.committed_offset
+        return offset
 
     @property
     def is_closed_by_broker(self) -> bool:
