@@ -13,7 +13,7 @@ FACTS: list[tuple[int, str, bool, bool]] = json.loads(Path(__file__).with_name("
 
 
 @pytest.mark.parametrize(("code", "name", "retriable", "invalidates_metadata"), FACTS)
-def test_equals_kafkas_error(code: int, name: str, retriable: bool, invalidates_metadata: bool) -> None:
+def test_equals_kafkas_error(code: int, name: str, *, retriable: bool, invalidates_metadata: bool) -> None:
     """Number, name and what a client may do are Kafka's."""
     error = ErrorCode(code)
     assert error.name == name

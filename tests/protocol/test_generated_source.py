@@ -34,4 +34,4 @@ def test_runs_of_codes_are_named_once() -> None:
     name = source.packed("?h", "pack")
     assert name.isidentifier()
     assert source.packed("?h", "pack") == name
-    assert source.names[name](True, 2) == b"\x01\x00\x02"
+    assert source.names[name](1, 2) == b"\x01\x00\x02"

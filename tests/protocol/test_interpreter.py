@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -175,7 +175,7 @@ def test_a_field_that_the_version_lacks_is_dropped_if_ignorable() -> None:
 )
 def test_a_field_that_the_version_lacks_is_refused_if_not_ignorable(version: int, request_: FetchRequest) -> None:
     """A value that would silently be lost is an error."""
-    with pytest.raises(EncodeError, match="replica_.* is set, but version"):
+    with pytest.raises(EncodeError, match=r"replica_.* is set, but version"):
         FETCH.encode_request(version, request_)
 
 
@@ -194,7 +194,10 @@ def test_reading_a_default_struct_does_not_change_what_is_written() -> None:
         (HeartbeatRequest(generation_id=2**31), "generation_id: 2147483648 is no int32"),
         (HeartbeatRequest(group_id="x" * 32768), "group_id: a string of 32768 bytes"),
         (HeartbeatRequest(group_id="\ud800"), "group_id: cannot be written as UTF-8"),
-        (HeartbeatRequest(group_id=None), "group_id: a string is needed|group_id: null is not allowed here"),
+        (
+            HeartbeatRequest(group_id=cast("str", None)),
+            "group_id: a string is needed|group_id: null is not allowed here",
+        ),
     ],
 )
 @pytest.mark.parametrize("version", [3, 4])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dotkafka.protocol.layout import ArrayLayout, element_min_size_bytes
 from dotkafka.protocol.messages.fetch import FETCH, FetchRequest, ReplicaState
-from dotkafka.protocol.schema import Message
+
+if TYPE_CHECKING:
+    from dotkafka.protocol.schema import Message
 
 
 def names(items: Any) -> list[str]:
