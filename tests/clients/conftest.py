@@ -76,7 +76,7 @@ class Program:
 
     def of(self, kind: str) -> list[Event]:
         """The events of one kind, in order."""
-        return [event for event in list(self.events) if event["event"] == kind]
+        return [event for event in list(self.events) if event.get("event") == kind]
 
     def wait_until(self, condition: Callable[[], object], timeout_s: float = WAIT_S) -> None:
         """Return as soon as `condition` holds; it is looked at after every line of any program of the test."""
@@ -270,6 +270,7 @@ TOOLCHAINS: Mapping[str, Toolchain] = {
         "java",
         (
             *("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-Xmx256m"),
+            "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
             *("-cp", f"{HERE}/java/target/classes:{HERE}/java/target/lib/*", "dotkafka.Client"),
         ),
         HERE / "java/target/lib",

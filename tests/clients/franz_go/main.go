@@ -106,6 +106,7 @@ func produce(ctx context.Context, given options) error {
 
 // assignment prints the whole assignment whenever it changes, incrementally or not.
 type assignment struct {
+	commits    bool
 	mutex      sync.Mutex
 	partitions []int32
 }
@@ -114,7 +115,13 @@ func (held *assignment) add(_ context.Context, _ *kgo.Client, added map[string][
 	held.change(func(topic []int32) []int32 { return append(held.partitions, topic...) }, added)
 }
 
-func (held *assignment) remove(_ context.Context, _ *kgo.Client, removed map[string][]int32) {
+// remove commits what was read first: with automatic commits that is the work of whoever overrides the callback.
+func (held *assignment) remove(ctx context.Context, client *kgo.Client, removed map[string][]int32) {
+	if held.commits {
+		if err := client.CommitUncommittedOffsets(ctx); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+	}
 	held.change(func(topic []int32) []int32 {
 		return slices.DeleteFunc(held.partitions, func(one int32) bool { return slices.Contains(topic, one) })
 	}, removed)
@@ -138,7 +145,7 @@ func member(ctx context.Context, given options) error {
 		"sticky":             kgo.StickyBalancer(),
 		"cooperative-sticky": kgo.CooperativeStickyBalancer(),
 	}
-	held := &assignment{}
+	held := &assignment{commits: given.AutoCommit}
 	settings := []kgo.Opt{
 		kgo.ConsumerGroup(given.Group),
 		kgo.ConsumeTopics(given.Topic),

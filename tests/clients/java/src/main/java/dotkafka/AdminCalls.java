@@ -35,6 +35,7 @@ final class AdminCalls {
     }
 
     void run() throws Exception {
+        settings.put("request.timeout.ms", "15000");
         settings.put("default.api.timeout.ms", "20000");
         try (Admin opened = Admin.create(settings)) {
             admin = opened;

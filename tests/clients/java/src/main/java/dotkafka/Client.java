@@ -107,6 +107,7 @@ public final class Client {
         ProducerRecord<String, String> record = new ProducerRecord<>(
                 options.get("topic").asText(),
                 json.get("partition").asInt(),
+                json.has("timestamp") ? json.get("timestamp").asLong() : null,
                 json.get("key").asText(),
                 json.get("value").asText());
         json.path("headers").fields().forEachRemaining(header ->
