@@ -183,6 +183,37 @@ def test_what_is_durable_stays(log: PartitionLog, append: Append, make_batch: Ma
     assert log.log_end_offset == 2
 
 
+def test_truncation_forgets(log: PartitionLog, append: Append, make_batch: MakeBatch) -> None:
+    """What was truncated was never there: its producer may write it again, its leader epoch has not written."""
+    append(make_batch(producer_id=1, producer_epoch=0, base_sequence=0))
+    batch = make_batch(producer_id=1, producer_epoch=0, base_sequence=1, is_transactional=True)
+    again = memoryview(bytearray(batch))
+    append(batch, leader_epoch=4)
+    log.truncate_to(1)
+    assert log.end_offset_for_epoch(4) == (-1, -1)
+    result = append(again, leader_epoch=2)
+    assert (result.base_offset, result.is_duplicate) == (1, False)
+
+
+def test_restored_transactions(
+    log: PartitionLog, append: Append, make_batch: MakeBatch, make_marker: MakeBatch
+) -> None:
+    """An open transaction holds the last stable offset down after a restart too; deleted ones are not told."""
+    append(make_batch(producer_id=7, producer_epoch=0, base_sequence=0, is_transactional=True))
+    append(make_marker("ABORT"), from_client=False)
+    append(make_batch(producer_id=7, producer_epoch=0, base_sequence=1, is_transactional=True), leader_epoch=1)
+    append(make_batch(), leader_epoch=2)
+    snapshot = checkpoint(log)
+    for log_start_offset, aborted, stable in ((0, [(7, 0, 1, 2)], 2), (2, [], 2), (3, [], 3)):
+        restored = PartitionLog(log.partition)
+        restored.restore(StoredRange(log_start_offset, 4), snapshot)
+        assert restored.aborted_transactions(0, 4) == aborted
+        assert restored.last_stable_offset == stable
+        assert restored.end_offset_for_epoch(0) == (0, max(2, log_start_offset))
+        assert restored.offset_for_timestamp(1, up_to=4) is COLD
+        restored.check_invariants()
+
+
 def test_restore_of_something_else(log: PartitionLog) -> None:
     """A snapshot that does not belong to the stored batches is refused; none at all leaves memory empty."""
     snapshot = log.snapshot(0)

@@ -79,6 +79,11 @@ class PartitionLogMachine(RuleBasedStateMachine):
         """The first leader."""
         self.leader_epoch = epoch
 
+    @rule()
+    def elect_again(self) -> None:
+        """The shard is opened anew, with nothing lost."""
+        self.leader_epoch += 1
+
     @property
     def end(self) -> int:
         """Where the model's log ends."""

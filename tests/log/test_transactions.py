@@ -59,6 +59,17 @@ def test_aborted_stops_where_all_is_decided() -> None:
     assert [found.producer_id for found in transactions.aborted(6, 21)] == [1, 2]
 
 
+def test_aborted_beyond_an_interleaved_one() -> None:
+    """As long as something within the range was undecided, later markers may concern it."""
+    transactions = Transactions()
+    transactions.begin(1, 0)
+    transactions.begin(2, 2)
+    transactions.complete(1, 5, is_abort=True)
+    transactions.complete(2, 9, is_abort=True)
+    assert [found.producer_id for found in transactions.aborted(0, 3)] == [1, 2]
+    assert [found.producer_id for found in transactions.aborted(0, 2)] == [1]
+
+
 def test_marker_without_transaction(transactions: Transactions) -> None:
     """A marker for a producer that has written nothing changes nothing."""
     before = transactions.image(100)

@@ -500,8 +500,8 @@ class PartitionLog:
         """Assert what the module promises."""
         self._offsets.check_invariants()
         self._tail.check_invariants()
-        self._producers.check_invariants()
-        self._transactions.check_invariants()
+        self._producers.check_invariants(self.checkpointed_offset)
+        self._transactions.check_invariants(self.checkpointed_offset)
         self.leader_epochs.check_invariants()
         assert self._tail.end_offset == self.log_end_offset  # noqa: S101 (its purpose)
         assert self._tail.checkpointed_offset <= self.high_watermark  # noqa: S101 (its purpose)

@@ -186,8 +186,8 @@ class ProducerStates:
             del self._entries[producer_id]
         return len(expired)
 
-    def check_invariants(self) -> None:
-        """Assert what the module promises."""
+    def check_invariants(self, checkpointed_offset: int = 0) -> None:
+        """Assert what the module promises of a log that is checkpointed up to there."""
         for producer_id, entry in self._entries.items():
             assert producer_id >= 0  # noqa: S101 (its purpose)
             assert len(entry.batches) <= BATCHES_TO_RETAIN  # noqa: S101 (its purpose)
@@ -195,3 +195,4 @@ class ProducerStates:
             assert offsets == sorted(set(offsets))  # noqa: S101 (its purpose)
         noted = [note[0] for note in self._replaced]
         assert noted == sorted(set(noted))  # noqa: S101 (its purpose)
+        assert not noted or noted[0] >= checkpointed_offset  # noqa: S101 (its purpose)

@@ -142,12 +142,13 @@ class Transactions:
         while self._completed and self._completed[0].marker_offset < end_offset:
             self._completed.popleft()
 
-    def check_invariants(self) -> None:
-        """Assert what the module promises."""
+    def check_invariants(self, checkpointed_offset: int = 0) -> None:
+        """Assert what the module promises of a log that is checkpointed up to there."""
         opened = {producer_id: first_offset for first_offset, producer_id in self._producer_ids.items()}
         assert opened == self._first_offsets  # noqa: S101 (its purpose)
         for transactions in ([a.last_offset for a in self._aborted], [c.marker_offset for c in self._completed]):
             assert transactions == sorted(set(transactions))  # noqa: S101 (its purpose)
+        assert not self._completed or self._completed[0].marker_offset >= checkpointed_offset  # noqa: S101 (its purpose)
 
 
 def read_marker(batch: Buffer) -> ControlRecord | None:
