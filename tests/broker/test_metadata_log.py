@@ -1,0 +1,167 @@
+"""The metadata partition: changes, what survives a restart, ids."""
+
+from typing import Any
+
+import pytest
+
+from dotkafka.errors import StorageFailed
+from dotkafka.metadata.image import METADATA_PARTITION, MetadataImage, TopicImage
+from dotkafka.metadata.records import encode_metadata_record
+from dotkafka.protocol.error_codes import ErrorCode
+from dotkafka.protocol.messages.fetch import FETCH, FetchPartition, FetchRequest, FetchTopic
+from dotkafka.protocol.messages.metadata_records import PartitionRecord, RemoveTopicRecord, TopicRecord
+from dotkafka.protocol.primitives import uuid_from_text
+from dotkafka.records.batch import encode_batch
+from dotkafka.records.record import Record
+from dotkafka.storage.spi import TopicIdPartition
+
+
+def test_a_created_topic_is_there_at_once_and_after_a_restart(boot: Any) -> None:
+    """A change is seen by the next request, and again by a broker on the same storage."""
+    running = boot()
+    topic = running.broker.metadata_log.create_topic("orders", 3, {"retention.ms": "5"})
+    assert topic == TopicImage("orders", topic.topic_id, 3, {"retention.ms": "5"})
+    assert running.broker.metadata.topics_by_name["orders"] is topic
+    running.settle()
+    assert boot().broker.metadata.topics_by_name["orders"] == topic
+
+
+def test_what_is_not_durable_is_not_there_after_a_restart(boot: Any) -> None:
+    """A change that storage was never given is lost with the process."""
+    boot().broker.metadata_log.create_topic("orders", 1, {})
+    assert not boot().broker.metadata.topics_by_name
+
+
+def test_the_image_survives_a_checkpoint(boot: Any) -> None:
+    """What the checkpoint store has instead of the write-ahead log gives the same image."""
+    running = boot(checkpoint_interval_ms=10)
+    running.broker.metadata_log.create_topic("orders", 3, {})
+    running.settle()
+    running.advance(100)
+    running.broker.metadata_log.create_topic("payments", 1, {})
+    running.settle()
+    image = running.broker.metadata
+    assert boot().broker.metadata == image
+
+
+def test_topic_ids_are_never_the_same(boot: Any) -> None:
+    """A topic that is deleted and created again is another topic."""
+    running = boot()
+    log = running.broker.metadata_log
+    first = log.create_topic("orders", 1, {})
+    log.change([RemoveTopicRecord(topic_id=first.topic_id)])
+    assert log.create_topic("orders", 1, {}).topic_id != first.topic_id
+
+
+def test_the_cluster_id_is_given_once(boot: Any) -> None:
+    """The id has Kafka's form, does not look like an option, and stays the same."""
+    running = boot()
+    cluster_id = running.broker.metadata_log.cluster_id
+    assert len(uuid_from_text(cluster_id)) == 16
+    assert not cluster_id.startswith("-")
+    assert running.broker.metadata_log.cluster_id == cluster_id
+    running.settle()
+    assert boot().broker.metadata_log.cluster_id == cluster_id
+
+
+def test_a_producer_id_is_never_given_twice(boot: Any) -> None:
+    """Ids go up, over the end of a block and over restarts."""
+    given: list[int] = []
+    for _ in range(3):
+        running = boot()
+        given += [running.broker.metadata_log.allocate_producer_id() for _ in range(1001)]
+        running.settle()
+    assert given == sorted(set(given))
+    assert given[0] == 0
+
+
+def test_deleted_partitions_are_forgotten_once_that_is_durable(boot: Any) -> None:
+    """The log of a deleted topic goes with the record that deletes it, not before, and does not come back."""
+    running = boot()
+    broker = running.broker
+    topic = broker.metadata_log.create_topic("orders", 1, {})
+    partition = TopicIdPartition(topic.topic_id, 0)
+    broker.shard.log(partition)
+    broker.metadata_log.change([RemoveTopicRecord(topic_id=topic.topic_id)])
+    assert "orders" not in broker.metadata.topics_by_name
+    assert partition in broker.shard.logs
+    running.settle()
+    assert partition not in broker.shard.logs
+    restarted = boot().broker
+    assert not restarted.metadata.topics_by_name
+    assert partition not in restarted.shard.logs
+
+
+def test_a_fetch_that_waits_hears_of_the_deletion(boot: Any) -> None:
+    """Who waits for records of a topic is told at once that it is gone."""
+    running = boot()
+    topic = running.broker.metadata_log.create_topic("orders", 1, {})
+    running.settle()
+    client = running.connect()
+    fetch = FetchRequest(
+        max_wait_ms=60_000,
+        min_bytes=1,
+        max_bytes=1000,
+        session_epoch=-1,
+        topics=[FetchTopic(topic="orders", partitions=[FetchPartition(partition=0, partition_max_bytes=1000)])],
+    )
+    client.send(FETCH, 12, fetch)
+    running.settle()
+    assert list(client.received()) == []
+    running.broker.metadata_log.change([RemoveTopicRecord(topic_id=topic.topic_id)])
+    running.settle()
+    (response,) = client.received()
+    assert response.responses[0].partitions[0].error_code == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+
+
+def test_settings_hold_for_the_logs_of_a_topic(boot: Any) -> None:
+    """A topic's own value, else what the broker's configuration says, else the default."""
+    running = boot(message_max_bytes=2000, default_topic_configs={"message.timestamp.type": "LogAppendTime"})
+    log = running.broker.metadata_log
+    own = log.log_config(log.create_topic("own", 1, {"max.message.bytes": "3000", "cleanup.policy": "compact"}))
+    assert (own.max_message_bytes, own.message_timestamp_type, own.is_compacted) == (3000, "LogAppendTime", True)
+    topic = log.create_topic("inherited", 1, {})
+    assert log.log_config(topic).max_message_bytes == 2000
+    assert log.log_config(topic) is log.log_config(topic)
+
+
+def test_default_topic_configs_are_checked(boot: Any) -> None:
+    """A broker with an invalid default does not start, and says which."""
+    with pytest.raises(ValueError, match=r"retention\.ms"):
+        boot(default_topic_configs={"retention.ms": "soon"})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"nonsense",
+        encode_metadata_record(PartitionRecord(partition_id=0, topic_id=b"x" * 16)),
+        encode_metadata_record(RemoveTopicRecord(topic_id=b"x" * 16)),
+    ],
+)
+def test_a_damaged_metadata_partition_is_refused(boot: Any, value: bytes) -> None:
+    """What contradicts itself or cannot be read stops the start with an error of storage."""
+    log = boot().broker.metadata_log
+
+    def replay() -> MetadataImage:
+        log.replay(encode_batch([Record(0, 0, None, value)]))
+        return log.image
+
+    with pytest.raises(StorageFailed, match="metadata partition"):
+        replay()
+
+
+def test_many_replayed_records_are_applied_in_bulk(boot: Any) -> None:
+    """Ten thousand topics, each from a change of its own, are replayed in about the time one copy of them takes."""
+    log = boot().broker.metadata_log
+    for number in range(12_000):
+        topic_id = number.to_bytes(16, "big")
+        log.replay(encode_batch([Record(0, 0, None, encode_metadata_record(TopicRecord(f"t{number}", topic_id)))]))
+    assert len(log.image.topics_by_name) == 12_000
+
+
+def test_the_metadata_partition_has_no_topic(boot: Any) -> None:
+    """No image lists the partition that it comes from."""
+    running = boot()
+    running.broker.metadata_log.create_topic("orders", 1, {})
+    assert METADATA_PARTITION not in set(running.broker.metadata.partitions())
