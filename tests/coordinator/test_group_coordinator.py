@@ -132,7 +132,10 @@ class _Groups(RuleBasedStateMachine):
         return self.known.get(client, ("", -1))
 
     @rule(
-        client=clients, names=protocol_lists, metadata=metadata, timeouts=st.tuples(session_timeouts_ms, st.just(5_000))
+        client=clients,
+        names=protocol_lists,
+        metadata=metadata,
+        timeouts=st.tuples(session_timeouts_ms, rebalance_timeouts_ms),
     )
     def behave(self, client: int, names: list[str], metadata: bytes, timeouts: tuple[int, int]) -> None:
         """The next request of a client that follows the protocol."""
@@ -146,12 +149,14 @@ class _Groups(RuleBasedStateMachine):
         else:
             self.heartbeat("g", client, None)
 
-    @rule(count=st.integers(1, 3))
-    def all_behave(self, count: int) -> None:
-        """All clients follow the protocol for a while."""
-        for _ in range(count):
-            for client in INSTANCE_OF_CLIENT:
-                self.behave(client, ["range", "sticky"], b"", (30_000, 5_000))
+    @rule(
+        orders=st.lists(st.permutations(range(3)), max_size=4), timeouts=st.sampled_from([(6_000, 60_000), (30_000, 0)])
+    )
+    def all_behave(self, orders: list[list[int]], timeouts: tuple[int, int]) -> None:
+        """All clients follow the protocol for a while, each time in another order."""
+        for order in orders:
+            for client in order:
+                self.behave(client, ["range", "sticky"], b"", timeouts)
             self.pass_time(100)
 
     @rule(
@@ -329,5 +334,5 @@ class _Groups(RuleBasedStateMachine):
         assert not self.waiting, "every request is answered, if only time passes"
 
 
-_Groups.TestCase.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
+_Groups.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 TestGroups = _Groups.TestCase
