@@ -5,9 +5,11 @@ answer may be ready before an earlier one (a Fetch waits, a Metadata behind it d
 those that are not.
 """
 
+import logging
 from collections import deque
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from dotkafka.errors import EncodeError
 from dotkafka.protocol.headers import encode_response_header
 
 if TYPE_CHECKING:
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
     from dotkafka.protocol.schema import Api
     from dotkafka.storage.spi import Buffer
+
+logger = logging.getLogger(__name__)
 
 Response = TypeVar("Response")
 
@@ -62,7 +66,11 @@ class Exchange(Place, Generic[Response]):
         self.client_id = client_id or ""
 
     def respond(self, response: Response) -> None:
-        """Give the answer, once; it leaves when all earlier ones of the connection have left."""
+        """Give the answer, once; it leaves when all earlier ones of the connection have left.
+
+        An answer that does not fit the wire closes the connection instead: whoever gives it, often on behalf of many
+        (a flush that has become durable), must not stumble over what one client made of its request.
+        """
         self.respond_at_version(response, self.version)
 
     def respond_at_version(self, response: Response, version: int) -> None:
@@ -70,7 +78,12 @@ class Exchange(Place, Generic[Response]):
         if self.connection.is_closed:
             return
         header = encode_response_header(self.api.key, version, self.correlation_id)
-        body = self.api.encode_response_parts(version, response)
+        try:
+            body = self.api.encode_response_parts(version, response)
+        except EncodeError as error:
+            logger.error("the connection from %s is closed: no answer fits: %s", self.connection.peer_host, error)  # noqa: TRY400 (the message says where)
+            self.close_connection()
+            return
         size = len(header) + sum(map(len, body))
         self._fulfil([size.to_bytes(4, "big") + header, *body])
 

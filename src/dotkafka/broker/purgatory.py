@@ -44,7 +44,8 @@ class Purgatory:
     def add(self, waiting: Waiting, logs: Iterable[PartitionLog], deadline_ms: int) -> None:
         """Let a request wait for an advance of any of `logs`, until `deadline_ms` on the monotonic clock."""
         self._arrivals += 1
-        watched = tuple(logs)
+        # A request may name a partition twice.
+        watched = tuple(dict.fromkeys(logs))
         key = (deadline_ms, self._arrivals)
         self._watched[waiting] = (watched, key)
         self._deadlines[key] = waiting
