@@ -4,7 +4,7 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
@@ -14,7 +14,6 @@ from dotkafka.broker.config import BrokerConfig
 from dotkafka.broker.connection import Connection
 from dotkafka.broker.storage_work import StorageWork
 from dotkafka.clock import Instant
-from dotkafka.errors import StorageError
 from dotkafka.protocol.error_codes import ErrorCode
 from dotkafka.protocol.headers import RequestHeader, decode_response_header, encode_request_header
 from dotkafka.protocol.messages.create_topics import (
@@ -51,6 +50,9 @@ from dotkafka.records.record import Record
 from dotkafka.storage.memory import MemoryCheckpointStore, MemoryWal, MemoryWalWriter
 from dotkafka.storage.spi import Buffer, Changes, TopicIdPartition
 
+if TYPE_CHECKING:
+    from dotkafka.errors import StorageError
+
 LOCAL = ("broker.test", 9092)
 START = Instant(monotonic_ms=1_000, wall_ms=1_700_000_000_000)
 
@@ -60,7 +62,7 @@ class FaultyWal(MemoryWal):
 
     def __init__(self) -> None:
         super().__init__()
-        self.errors: deque[StorageError] = deque()
+        self.errors: "deque[StorageError]" = deque()
         """Raised by the next appends, one each, instead of appending."""
         self.attempts: list[bytes] = []
         """What every append was asked to write, also those that failed."""
@@ -80,36 +82,24 @@ class FaultyWal(MemoryWal):
         return other
 
 
-class FaultyWriter:
+class FaultyWriter(MemoryWalWriter):
     """The writer of a `FaultyWal`."""
 
     def __init__(self, wal: FaultyWal, writer: MemoryWalWriter) -> None:
+        super().__init__(writer._shard, writer._state)
         self._wal = wal
-        self._writer = writer
-        self.epoch = writer.epoch
-        self.is_closed = False
-
-    @property
-    def next_sequence(self) -> int:
-        """Of the next entry."""
-        return self._writer.next_sequence
 
     def append(self, parts: Sequence[Buffer]) -> int:
         """Append, or fail."""
         self._wal.attempts.append(b"".join(parts))
         if self._wal.errors:
             raise self._wal.errors.popleft()
-        return self._writer.append(parts)
+        return super().append(parts)
 
     def trim(self, before_sequence: int) -> None:
         """Let go of old entries."""
         self._wal.trimmed.append(before_sequence)
-        self._writer.trim(before_sequence)
-
-    def close(self) -> None:
-        """Give the shard up."""
-        self.is_closed = True
-        self._writer.close()
+        super().trim(before_sequence)
 
 
 class FaultyCheckpointStore(MemoryCheckpointStore):
@@ -117,11 +107,11 @@ class FaultyCheckpointStore(MemoryCheckpointStore):
 
     def __init__(self) -> None:
         super().__init__()
-        self.errors: deque[StorageError] = deque()
+        self.errors: "deque[StorageError]" = deque()
         """Raised by the next saves, one each."""
         self.saves_before_failing = False
         """Whether a save that fails has been done all the same: its outcome is unknown."""
-        self.read_errors: deque[StorageError] = deque()
+        self.read_errors: "deque[StorageError]" = deque()
         """Raised by the next reads, one each."""
         self.saved: list[Changes] = []
         """What every save was asked to keep, also those that failed."""

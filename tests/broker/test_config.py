@@ -1,0 +1,54 @@
+"""BrokerConfig: names and defaults are Kafka's, unless the text says otherwise."""
+
+import ast
+import inspect
+import itertools
+
+import attrs
+import pytest
+
+from dotkafka.broker import config as config_module
+from dotkafka.broker.config import BrokerConfig
+
+KAFKA_DEFAULTS = {
+    "auto_create_topics_enable": True,
+    "num_partitions": 1,
+    "message_max_bytes": 1_048_588,
+    "socket_request_max_bytes": 104_857_600,
+    "fetch_max_bytes": 57_671_680,
+    "max_incremental_fetch_session_cache_slots": 1000,
+    "connections_max_idle_ms": 600_000,
+}
+
+
+@pytest.mark.parametrize(("name", "value"), sorted(KAFKA_DEFAULTS.items()))
+def test_defaults_are_kafkas(name, value):
+    """Source: the broker configuration reference of Kafka 4.3."""
+    assert getattr(BrokerConfig(), name) == value
+
+
+def test_every_setting_is_documented():
+    """A field is followed by the sentence that says what it does."""
+    (body,) = [node.body for node in ast.parse(inspect.getsource(config_module)).body if isinstance(node, ast.ClassDef)]
+    documented = {
+        field.target.id
+        for field, text in itertools.pairwise(body)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+    }
+    assert documented == {field.name for field in attrs.fields(BrokerConfig)}
+
+
+def test_settings_cannot_change_under_a_running_broker():
+    """A configuration is frozen, and its fields are named, not counted."""
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        BrokerConfig().node_id = 2  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        BrokerConfig(1)  # type: ignore[call-arg]
+
+
+def test_a_producer_is_never_held_back_for_good():
+    """By default a checkpoint begins long before L0 is full, or nothing would ever make room."""
+    assert BrokerConfig().checkpoint_bytes < BrokerConfig().tail_max_bytes
