@@ -323,7 +323,7 @@ class ClassicGroup:
             )
         group.generation_id = value.generation
         group.protocol_type = value.protocol_type or None
-        group.protocol_name = value.protocol
+        group.protocol_name = (value.protocol or "") if value.members else None
         if value.leader in group.members:
             group.leader_id = value.leader
         group.update_subscribed_topics()
@@ -337,7 +337,7 @@ class ClassicGroup:
         joined = sum(member.awaiting_join is not None for member in members)
         truths = {
             "members are kept by their id": all(key == member.member_id for key, member in self.members.items()),
-            "a leader exactly while there are members": (self.leader_id in self.members) == bool(self.members),
+            "a leader exactly while there are members": self.leader_id in (self.members or {None}),
             "static members are those with an instance id": self.static_members == static_members,
             "supporters are counted": +self._supporters == supporters,
             "some protocol suits all": not self.members or len(self.members) in supporters.values(),
