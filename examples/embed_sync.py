@@ -16,24 +16,21 @@ def main() -> None:
     with dotkafka.testing.running_broker() as kafka:
         kafka.create_topic("orders", partitions=2)
 
-        producer = Producer({"bootstrap.servers": kafka.bootstrap})
-        for key, value in (("alice", "3 apples"), ("bob", "1 melon"), ("alice", "2 pears")):
-            producer.produce("orders", key=key, value=value)
-        producer.flush(10)
+        with Producer({"bootstrap.servers": kafka.bootstrap}) as producer:
+            for key, value in (("alice", "3 apples"), ("bob", "1 melon"), ("alice", "2 pears")):
+                producer.produce("orders", key=key, value=value)
 
-        consumer = Consumer(
-            {
-                "bootstrap.servers": kafka.bootstrap,
-                "group.id": "kitchen",
-                "auto.offset.reset": "earliest",
-                "enable.auto.commit": False,
-            }
-        )
-        consumer.subscribe(["orders"])
-        for message in consumer.consume(3, timeout=10):
-            print(f"cooking for {message.key().decode()}: {message.value().decode()}")
-        consumer.commit(asynchronous=False)
-        consumer.close()
+        settings = {
+            "bootstrap.servers": kafka.bootstrap,
+            "group.id": "kitchen",
+            "auto.offset.reset": "earliest",
+            "enable.auto.commit": False,
+        }
+        with Consumer(settings) as consumer:
+            consumer.subscribe(["orders"])
+            for message in consumer.consume(3, timeout=10):
+                print(f"cooking for {message.key().decode()}: {message.value().decode()}")
+            consumer.commit(asynchronous=False)
 
         print(f"in the log: {len(kafka.records('orders'))} records")
         print(f"committed by the kitchen: {sum(kafka.committed('kitchen').values())} records")

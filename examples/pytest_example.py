@@ -10,10 +10,9 @@ from dotkafka.testing import RunningBroker
 
 def announce(bootstrap: str, names: list[str]) -> None:
     """Tell the topic "guests" who has come: the program under test."""
-    producer = Producer({"bootstrap.servers": bootstrap})
-    for name in names:
-        producer.produce("guests", name.encode())
-    producer.flush(10)
+    with Producer({"bootstrap.servers": bootstrap}) as producer:
+        for name in names:
+            producer.produce("guests", name.encode())
 
 
 def test_guests_are_announced_in_order(kafka: RunningBroker) -> None:

@@ -8,9 +8,14 @@ Run it: `python examples/tls.py`. It needs `pip install dotkafka confluent-kafka
 import ssl
 
 import trustme
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, Message, Producer
 
 import dotkafka
+
+
+def report(error: KafkaError | None, message: Message) -> None:
+    """Say what became of a message."""
+    print(error or f"sent over TLS: offset {message.offset()}")
 
 
 def main() -> None:
@@ -20,19 +25,13 @@ def main() -> None:
     authority.issue_cert("localhost").configure_cert(context)
 
     with dotkafka.run_in_thread("localhost:0", tls=context) as server:
-        producer = Producer(
-            {
-                "bootstrap.servers": server.bootstrap,
-                "security.protocol": "SSL",
-                "ssl.ca.pem": authority.cert_pem.bytes().decode(),
-            }
-        )
-        producer.produce(
-            "secrets",
-            b"42",
-            on_delivery=lambda error, message: print(error or f"sent over TLS: offset {message.offset()}"),
-        )
-        producer.flush(10)
+        settings = {
+            "bootstrap.servers": server.bootstrap,
+            "security.protocol": "SSL",
+            "ssl.ca.pem": authority.cert_pem.bytes().decode(),
+        }
+        with Producer(settings) as producer:
+            producer.produce("secrets", b"42", on_delivery=report)
 
 
 if __name__ == "__main__":

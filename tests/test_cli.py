@@ -98,9 +98,7 @@ def test_a_taken_directory_is_one_line(tmp_path: Path) -> None:
         (["--tls-key", "key.pem"], "--tls-key and --tls-client-ca need --tls-cert"),
     ],
 )
-def test_wrong_arguments_are_one_line(
-    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_wrong_arguments_are_one_line(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     """After the usage, what is wrong; exit status 2."""
     with pytest.raises(SystemExit) as ended:
         main(["serve", "--memory", *arguments])

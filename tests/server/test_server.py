@@ -211,7 +211,9 @@ async def test_a_stop_is_bounded_even_if_storage_hangs(connect: Any, caplog: pyt
 
 @pytest.mark.parametrize("on_disk", [False, True])
 async def test_what_was_acknowledged_before_a_stop_is_there_after_a_restart(
-    connect: Any, on_disk: bool, tmp_path: Path  # noqa: FBT001 (a parameter of the test)
+    connect: Any,
+    on_disk: bool,
+    tmp_path: Path,
 ) -> None:
     """A stop in the middle of producing loses nothing that was answered, and duplicates nothing."""
     data = tmp_path / "data" if on_disk else memory_storage()

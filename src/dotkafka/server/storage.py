@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-import os
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from dotkafka.storage.checkpoint_sqlite import SqliteCheckpointStore
+from dotkafka.storage.file_system import OsFileSystem
+from dotkafka.storage.memory import MemoryCheckpointStore, MemoryWal
+from dotkafka.storage.wal_file import FileWal
+
 if TYPE_CHECKING:
+    import os
+
     from dotkafka.storage.spi import CheckpointStore, WriteAheadLog
 
 
@@ -18,8 +25,6 @@ class Storage(NamedTuple):
 
 def memory_storage() -> Storage:
     """Return storage that lives as long as the returned objects: keep them to start another broker on the same data."""
-    from dotkafka.storage.memory import MemoryCheckpointStore, MemoryWal  # noqa: PLC0415 (only the engines in use)
-
     return Storage(MemoryWal(), MemoryCheckpointStore())
 
 
@@ -27,12 +32,9 @@ def directory_storage(directory: str | os.PathLike[str]) -> Storage:
     """Return storage that keeps everything in a directory, which is created if it is missing. Blocks.
 
     Raises:
-        StorageError: the directory cannot be used; the message says why.
+        OSError: the directory cannot be made.
+        StorageError: it cannot be used; the message says why.
     """
-    from dotkafka.storage.checkpoint_sqlite import SqliteCheckpointStore  # noqa: PLC0415 (only the engines in use)
-    from dotkafka.storage.file_system import OsFileSystem  # noqa: PLC0415
-    from dotkafka.storage.wal_file import FileWal  # noqa: PLC0415
-
-    path = os.fspath(directory)
-    os.makedirs(path, exist_ok=True)  # noqa: PTH103 (the engines take names as text)
-    return Storage(FileWal(OsFileSystem(path)), SqliteCheckpointStore(os.path.join(path, "checkpoint.sqlite")))  # noqa: PTH118
+    path = Path(directory)
+    path.mkdir(parents=True, exist_ok=True)
+    return Storage(FileWal(OsFileSystem(path)), SqliteCheckpointStore(path / "checkpoint.sqlite"))
