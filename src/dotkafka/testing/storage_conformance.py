@@ -36,7 +36,7 @@ def expect(actual: object, expected: object, promise: str) -> None:
 def expect_true(promise: str, *, condition: bool) -> None:
     """Raise AssertionError unless the condition holds: for values too long to print."""
     if not condition:
-        raise AssertionError(promise)
+        raise AssertionError(f"{promise}: expected to hold")
 
 
 def expect_error(kind: type[Exception], call: Callable[[], object], promise: str) -> None:

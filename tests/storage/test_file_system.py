@@ -1,0 +1,168 @@
+"""The real file system does what the seam says, also where the operating system does half of it."""
+
+import errno
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from dotkafka.storage.file_system import OsFileSystem
+from dotkafka.storage.spi import Buffer
+
+
+def test_files_are_made_written_and_read(tmp_path: Path) -> None:
+    """Parts of any buffer type land one after another; a read past the end is short."""
+    files = OsFileSystem(tmp_path)
+    files.make_folder("a/b")
+    file = files.open("a/b/file", create=True)
+    file.write_at(3, [b"one", bytearray(b"two"), memoryview(b"three")])
+    assert file.size() == 14
+    assert file.read_at(0, 100) == b"\0\0\0onetwothree"
+    assert file.read_at(6, 3) == b"two"
+    assert file.read_at(99, 3) == b""
+    file.sync()
+    file.close()
+    file.close()
+    assert (tmp_path / "a/b/file").read_bytes() == b"\0\0\0onetwothree"
+
+
+def test_creating_refuses_what_exists(tmp_path: Path) -> None:
+    """`create` means new; without it the file has to be there."""
+    files = OsFileSystem(tmp_path)
+    files.open("file", create=True).close()
+    with pytest.raises(FileExistsError):
+        files.open("file", create=True)
+    with pytest.raises(FileNotFoundError):
+        files.open("other")
+
+
+def test_names(tmp_path: Path) -> None:
+    """Listing gives files, sorted, without folders; renaming replaces; removing removes; missing folders are empty."""
+    files = OsFileSystem(tmp_path / "data")
+    assert files.list("folder") == ()
+    files.make_folder("folder/below")
+    files.make_folder("folder/below")
+    for name in ("c", "a", "b"):
+        files.open(f"folder/{name}", create=True).close()
+    files.rename("folder/a", "folder/c")
+    files.sync_folder("folder")
+    assert files.list("folder") == ["b", "c"]
+    files.remove("folder/b")
+    assert files.list("folder") == ["c"]
+
+
+def test_allocation_sets_the_length(tmp_path: Path) -> None:
+    """An allocated file has its length and reads as zeros; what was written before stays."""
+    file = OsFileSystem(tmp_path).open("file", create=True)
+    file.write_at(0, [b"kept"])
+    file.allocate(100_000)
+    assert file.size() == 100_000
+    assert file.read_at(0, 8) == b"kept\0\0\0\0"
+    file.close()
+    assert (tmp_path / "file").stat().st_blocks * 512 >= 100_000
+
+
+def test_allocation_without_posix_fallocate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the call is missing or refused, zeros are written from the end on."""
+
+    def refuse(descriptor: int, offset: int, size: int) -> None:
+        raise OSError(errno.EOPNOTSUPP, "not here")
+
+    files = OsFileSystem(tmp_path)
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    refused = files.open("refused", create=True)
+    refused.write_at(0, [b"kept"])
+    refused.allocate(2_500_000)
+    monkeypatch.delattr(os, "posix_fallocate")
+    missing = files.open("missing", create=True)
+    missing.allocate(2_500_000)
+    assert (refused.size(), missing.size()) == (2_500_000, 2_500_000)
+    assert refused.read_at(0, 5) == b"kept\0"
+    refused.close()
+    missing.close()
+
+
+def test_a_full_disk_leaves_allocation_as_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ENOSPC is not answered by writing zeros."""
+
+    def full(descriptor: int, offset: int, size: int) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    file = OsFileSystem(tmp_path).open("file", create=True)
+    with pytest.raises(OSError, match="full"):
+        file.allocate(1000)
+    assert file.size() == 0
+    file.close()
+
+
+def test_short_writes_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However little the system takes at a time, in whatever slices, everything arrives in its place."""
+    real = os.pwritev
+
+    def short(descriptor: int, parts: Sequence[Buffer], position: int) -> int:
+        assert len(parts) <= 1024
+        return real(descriptor, [b"".join(parts)[:7001]], position)
+
+    monkeypatch.setattr(os, "pwritev", short)
+    parts = [b"%d;" % number for number in range(3000)]
+    file = OsFileSystem(tmp_path).open("file", create=True)
+    file.write_at(5, parts)
+    assert file.read_at(5, 10**6) == b"".join(parts)
+    file.close()
+
+
+def test_short_reads_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read is short at the end of the file only."""
+    file = OsFileSystem(tmp_path).open("file", create=True)
+    file.write_at(0, [b"0123456789"])
+    real = os.pread
+    monkeypatch.setattr(os, "pread", lambda descriptor, size, position: real(descriptor, min(size, 3), position))
+    assert file.read_at(1, 8) == b"12345678"
+    assert file.read_at(4, 100) == b"456789"
+    file.close()
+
+
+def test_platforms_without_positioned_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seek, read, write and fsync stand in for pread, pwritev and fdatasync."""
+    for name in ("pread", "pwritev", "fdatasync"):
+        monkeypatch.delattr(os, name)
+    file = OsFileSystem(tmp_path).open("file", create=True)
+    file.write_at(4, [b"ab", b"cd"])
+    file.write_at(0, [b"0123"])
+    file.sync()
+    assert file.read_at(2, 4) == b"23ab"
+    file.close()
+
+
+def test_the_lock_names_its_holder(tmp_path: Path) -> None:
+    """A taken lock is refused with who has it; released, it can be taken."""
+    lock = OsFileSystem(tmp_path).lock("lock", "the first, with a long name")
+    with pytest.raises(BlockingIOError) as caught:
+        OsFileSystem(tmp_path).lock("lock", "the second")
+    assert caught.value.strerror == f"the first, with a long name, process {os.getpid()}"
+    lock.release()
+    lock.release()
+    again = OsFileSystem(tmp_path).lock("lock", "me")
+    assert (tmp_path / "lock").read_text() == f"me, process {os.getpid()}"
+    again.release()
+
+
+def test_the_lock_ends_with_its_process(tmp_path: Path) -> None:
+    """A process that dies without a word leaves no lock behind."""
+    program = (
+        "import os, sys; from dotkafka.storage.file_system import OsFileSystem;"
+        "OsFileSystem(sys.argv[1]).lock('lock', 'child'); print(os.getpid(), flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        number = child.stdout.readline().strip()
+        with pytest.raises(BlockingIOError, match=f"child, process {number}"):
+            OsFileSystem(tmp_path).lock("lock", "parent")
+        child.kill()
+        child.wait()
+    OsFileSystem(tmp_path).lock("lock", "parent").release()
