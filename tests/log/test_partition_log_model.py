@@ -22,7 +22,9 @@ PARTITION = TopicIdPartition(bytes(range(16)), 3)
 NOW = Instant(0, 1_000)
 CONFIG = LogConfig()
 PRODUCER_IDS = st.integers(0, 2)
-FRACTIONS = st.floats(0, 1)
+FRACTIONS = st.integers(0, 12).map(lambda twelfths: twelfths / 12)
+KINDS = st.sampled_from(["plain", "idempotent", "transactional", "commit", "abort", "new epoch"])
+APPENDS = st.lists(st.tuples(KINDS, PRODUCER_IDS, st.integers(1, 3), st.integers(-1, 50)), min_size=2, max_size=8)
 
 
 class Batch(NamedTuple):
@@ -136,12 +138,24 @@ class PartitionLogMachine(RuleBasedStateMachine):
         """Return records of which the last has the largest timestamp."""
         return [Record(i, timestamp if i == count - 1 else min(timestamp, 0), None, b"v") for i in range(count)]
 
-    @rule(count=st.integers(1, 3), timestamp=st.integers(-1, 50))
+    @rule(appends=APPENDS, durable=FRACTIONS)
+    def append_some(self, appends: Sequence[tuple[str, int, int, int]], durable: float) -> None:
+        """Batches of all kinds, one after another, of which some are made durable."""
+        for kind, producer_id, count, timestamp in appends:
+            if kind == "plain":
+                self.append_plain(count, timestamp)
+            elif kind in {"commit", "abort"}:
+                self.append_marker(producer_id, max(timestamp, 0), abort=kind == "abort")
+            elif kind == "new epoch":
+                self.bump_producer_epoch(producer_id)
+            else:
+                self.append_idempotent(producer_id, count, max(timestamp, 0), transactional=kind == "transactional")
+        self.advance(durable)
+
     def append_plain(self, count: int, timestamp: int) -> None:
         """Nothing is known of the producer."""
         self.append(encode_batch(self.records(count, timestamp)), count, timestamp)
 
-    @rule(producer_id=PRODUCER_IDS, count=st.integers(1, 3), timestamp=st.integers(0, 50), transactional=st.booleans())
     def append_idempotent(self, producer_id: int, count: int, timestamp: int, *, transactional: bool) -> None:
         """What follows is let in, and may open a transaction or go on with it."""
         history = self.producers.setdefault(producer_id, [UNKNOWN])
@@ -158,7 +172,6 @@ class PartitionLogMachine(RuleBasedStateMachine):
         window = (*producer.window[-4:], (producer.next_sequence, count, base))
         history.append(Producer(producer.epoch, producer.next_sequence + count, window))
 
-    @rule(producer_id=PRODUCER_IDS)
     def bump_producer_epoch(self, producer_id: int) -> None:
         """A new epoch that has not written yet; the log learns of it with its first batch."""
         producer = self.producers.setdefault(producer_id, [UNKNOWN])[-1]
@@ -173,7 +186,6 @@ class PartitionLogMachine(RuleBasedStateMachine):
         base = self.append(data, 1, 9, producer_id=producer_id)
         self.producers[producer_id].append(Producer(epoch, 1, ((0, 1, base),)))
 
-    @rule(producer_id=PRODUCER_IDS, abort=st.booleans(), timestamp=st.integers(0, 50))
     def append_marker(self, producer_id: int, timestamp: int, *, abort: bool) -> None:
         """The coordinator ends a transaction, or one that there is not."""
         history = self.producers.get(producer_id)
@@ -189,6 +201,7 @@ class PartitionLogMachine(RuleBasedStateMachine):
         self.append(data, 1, timestamp, producer_id=producer_id, is_transactional=True, abort=abort)
         history.append(producer)
 
+    @precondition(lambda self: any(history[-1].window for history in self.producers.values()))
     @rule(producer_id=PRODUCER_IDS, fraction=FRACTIONS)
     def append_duplicate(self, producer_id: int, fraction: float) -> None:
         """What came before is answered as it was."""
@@ -204,6 +217,7 @@ class PartitionLogMachine(RuleBasedStateMachine):
         assert result.data is None
         assert (result.base_offset, result.last_offset) == (base, base + count - 1)
 
+    @precondition(lambda self: any(history[-1].window for history in self.producers.values()))
     @rule(producer_id=PRODUCER_IDS, gap=st.integers(1, 5))
     def append_out_of_order(self, producer_id: int, gap: int) -> None:
         """A gap in the sequences is not let in."""
@@ -220,12 +234,12 @@ class PartitionLogMachine(RuleBasedStateMachine):
             self.log.append_as_leader(memoryview(data), leader_epoch=self.leader_epoch, config=CONFIG, now=NOW)
         assert caught.value.error_code == ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER
 
-    @rule(fraction=FRACTIONS)
     def advance(self, fraction: float) -> None:
         """L1 has some more."""
         self.high_watermark = self.pick(self.boundaries(self.high_watermark, self.end), fraction)
         self.log.advance_high_watermark(self.high_watermark)
 
+    @precondition(lambda self: self.end > max(self.checkpointed, self.log_start))
     @rule(fraction=FRACTIONS)
     def snapshot_of_the_past(self, fraction: float) -> None:
         """A snapshot of any boundary equals that of a log that never saw more."""
@@ -236,6 +250,7 @@ class PartitionLogMachine(RuleBasedStateMachine):
         reference = replayed([b for b in self.batches if b.next_offset <= end], self.log_start)
         assert self.log.snapshot(end) == reference.snapshot(end)
 
+    @precondition(lambda self: self.high_watermark > self.checkpointed)
     @rule()
     def checkpoint(self) -> None:
         """L2 gets what is durable and no more."""
@@ -250,6 +265,7 @@ class PartitionLogMachine(RuleBasedStateMachine):
         self.log.checkpointed(self.high_watermark)
         self.checkpointed = self.high_watermark
 
+    @precondition(lambda self: self.log.tail_start_offset < self.checkpointed)
     @rule(wanted_bytes=st.integers(0, 2000))
     def forget(self, wanted_bytes: int) -> None:
         """Memory forgets what L2 has, as much as was asked for."""
@@ -258,6 +274,7 @@ class PartitionLogMachine(RuleBasedStateMachine):
         assert self.log.tail_bytes == before - freed
         assert freed >= wanted_bytes or self.log.tail_start_offset == self.checkpointed
 
+    @precondition(lambda self: self.end > self.high_watermark)
     @rule(fraction=FRACTIONS)
     def truncate(self, fraction: float) -> None:
         """What was never durable goes, and producers may write it again."""
@@ -271,6 +288,7 @@ class PartitionLogMachine(RuleBasedStateMachine):
             written = sum(b.producer_id == producer_id for b in self.batches)
             del history[written + 1 :]
 
+    @precondition(lambda self: self.high_watermark > self.log_start)
     @rule(fraction=FRACTIONS)
     def delete_records(self, fraction: float) -> None:
         """The log start moves on and never back."""
@@ -278,7 +296,7 @@ class PartitionLogMachine(RuleBasedStateMachine):
         assert self.log.increment_log_start_offset(offset) == (offset > self.log_start)
         self.log_start = max(self.log_start, offset)
 
-    @precondition(lambda self: self.log_start <= self.stored[0].end_offset)
+    @precondition(lambda self: self.high_watermark > 0 and self.log_start <= self.stored[0].end_offset)
     @rule()
     def restart(self) -> None:
         """L2 and what L1 has beyond it are all that a crash leaves."""
@@ -293,6 +311,7 @@ class PartitionLogMachine(RuleBasedStateMachine):
         self.leader_epoch += 1
         assert self.log.snapshot(self.high_watermark) == before
 
+    @precondition(lambda self: self.end > self.log_start)
     @rule(fraction=FRACTIONS, max_bytes=st.integers(0, 400), at_least_one=st.booleans(), stable=st.booleans())
     def read(self, fraction: float, max_bytes: int, *, at_least_one: bool, stable: bool) -> None:
         """What is read is what was appended, whole, in order and within bounds."""
@@ -311,6 +330,7 @@ class PartitionLogMachine(RuleBasedStateMachine):
             fitting.append(data)
         assert [bytes(view) for view in views] == fitting
 
+    @precondition(lambda self: self.end > self.log_start)
     @rule(outside=st.integers(1, 5), below=st.booleans())
     def read_out_of_range(self, outside: int, *, below: bool) -> None:
         """Neither before the log start nor beyond the log end."""
@@ -319,6 +339,7 @@ class PartitionLogMachine(RuleBasedStateMachine):
             self.log.read(offset, 100, up_to=self.high_watermark, at_least_one=True)
         assert caught.value.error_code == ErrorCode.OFFSET_OUT_OF_RANGE
 
+    @precondition(lambda self: any(batch.abort for batch in self.batches))
     @rule(start=st.integers(0, 40), length=st.integers(0, 40))
     def aborted_transactions(self, start: int, length: int) -> None:
         """Every aborted transaction that overlaps the range is told; none that lies below the log start."""
@@ -336,6 +357,7 @@ class PartitionLogMachine(RuleBasedStateMachine):
         told = self.log.aborted_transactions(start, start + length)
         assert [transaction[:3] for transaction in told] == expected
 
+    @precondition(lambda self: self.high_watermark > self.log_start)
     @rule(timestamp=st.integers(0, 60))
     def search_timestamp(self, timestamp: int) -> None:
         """The answer from L0 is that of a search through all records."""
@@ -373,4 +395,4 @@ class PartitionLogMachine(RuleBasedStateMachine):
 
 
 TestPartitionLog = PartitionLogMachine.TestCase
-TestPartitionLog.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestPartitionLog.settings = settings(max_examples=80, stateful_step_count=50, deadline=None)
