@@ -1,6 +1,8 @@
 """The metadata partition: changes, what survives a restart, ids."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,6 +16,9 @@ from dotkafka.protocol.primitives import uuid_from_text
 from dotkafka.records.batch import encode_batch
 from dotkafka.records.record import Record
 from dotkafka.storage.spi import TopicIdPartition
+
+if TYPE_CHECKING:
+    from dotkafka.broker.metadata_log import MetadataLog
 
 
 def test_a_created_topic_is_there_at_once_and_after_a_restart(boot: Any) -> None:
@@ -141,7 +146,7 @@ def test_default_topic_configs_are_checked(boot: Any) -> None:
 )
 def test_a_damaged_metadata_partition_is_refused(boot: Any, value: bytes) -> None:
     """What contradicts itself or cannot be read stops the start with an error of storage."""
-    log = boot().broker.metadata_log
+    log: MetadataLog = boot().broker.metadata_log
 
     def replay() -> MetadataImage:
         log.replay(encode_batch([Record(0, 0, None, value)]))

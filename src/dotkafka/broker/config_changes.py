@@ -13,7 +13,7 @@ from dotkafka.broker.effective_configs import dynamic_broker_configs
 from dotkafka.broker.log_configs import inherited_topic_configs
 from dotkafka.errors import ApiError
 from dotkafka.metadata.broker_configs import BROKER_CONFIGS
-from dotkafka.metadata.configs import ConfigDefinition, ConfigType
+from dotkafka.metadata.configs import ConfigDefinition, ConfigType, listed
 from dotkafka.metadata.image import BROKER_RESOURCE, TOPIC_RESOURCE, ConfigResource
 from dotkafka.metadata.topic_configs import TOPIC_CONFIGS, validate_topic_configs
 from dotkafka.metadata.topic_names import validate_topic_name
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from dotkafka.broker.broker import Broker
-
-MAX_LISTED_NAMES = 10
-"""How many names a message lists."""
 
 
 class ConfigChanges:
@@ -41,10 +38,11 @@ class ConfigChanges:
         self._broker = broker
         self._image = broker.metadata
         self._occurrences = Counter(resources)
+        self._inherited = inherited_topic_configs(broker.config, broker.metadata)
         self._records: list[ConfigRecord] = []
 
     def check_resource(self, resource: ConfigResource, names: Iterable[str], nulls: Iterable[str]) -> None:
-        """Refuse what Kafka refuses before it looks at values.
+        """Refuse a resource that cannot be changed, or not in this way.
 
         Args:
             resource: what is to be changed.
@@ -52,29 +50,28 @@ class ConfigChanges:
             nulls: those of them that have no value and need one.
 
         Raises:
-            ApiError: INVALID_REQUEST, INVALID_TOPIC_EXCEPTION, or KAFKA_STORAGE_ERROR.
+            ApiError: INVALID_REQUEST, INVALID_TOPIC_EXCEPTION, UNKNOWN_TOPIC_OR_PARTITION, or KAFKA_STORAGE_ERROR.
         """
         self._broker.shard.check_writable()
         if self._occurrences[resource] > 1:
             raise ApiError(ErrorCode.INVALID_REQUEST, "The request names this resource more than once.")
         repeated = [name for name, count in Counter(names).items() if count > 1]
         if repeated:
-            raise ApiError(
-                ErrorCode.INVALID_REQUEST, f"The request names settings more than once: {_listed(repeated)}."
-            )
+            raise ApiError(ErrorCode.INVALID_REQUEST, f"The request names settings more than once: {listed(repeated)}.")
         missing = list(nulls)
         if missing:
-            raise ApiError(ErrorCode.INVALID_REQUEST, f"These settings have no value: {_listed(missing)}.")
+            raise ApiError(ErrorCode.INVALID_REQUEST, f"These settings have no value: {listed(missing)}.")
         check_resource_name(self._broker, resource)
         if resource.resource_type == TOPIC_RESOURCE:
             validate_topic_name(resource.name)
+            if resource.name not in self._image.topics_by_name:
+                raise ApiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"There is no topic {resource.name!r}.")
 
     def current(self, resource: ConfigResource) -> Mapping[str, str]:
-        """Return the settings that a resource has of its own; none, if there is no such topic."""
+        """Return the settings that a resource, which has been checked, has of its own."""
         if resource.resource_type == BROKER_RESOURCE:
             return dynamic_broker_configs(self._image, resource.name)
-        topic = self._image.topics_by_name.get(resource.name)
-        return {} if topic is None else topic.configs
+        return self._image.topics_by_name[resource.name].configs
 
     def definition(self, resource: ConfigResource, name: str) -> ConfigDefinition | None:
         """Return the definition of a setting, if the resource can have it."""
@@ -88,23 +85,22 @@ class ConfigChanges:
         """
         definition = self.definition(resource, name)
         if definition is None or definition.config_type != ConfigType.LIST:
-            raise ApiError(ErrorCode.INVALID_CONFIG, f"{name!r} is no list: nothing can be added to or taken from it.")
+            raise ApiError(
+                ErrorCode.INVALID_CONFIG, f"{listed([name])} is no list: nothing can be added to or taken from it."
+            )
         text = self.current(resource).get(name)
         if text is None and resource.resource_type == TOPIC_RESOURCE:
-            text = inherited_topic_configs(self._broker.config, self._image).get(name)
+            text = self._inherited.get(name)
         return list(definition.parse(text if text is not None else definition.default or ""))
 
     def add(self, resource: ConfigResource, configs: Mapping[str, str]) -> None:
         """Make `configs` all that a resource has of its own.
 
         Raises:
-            ApiError: INVALID_CONFIG, INVALID_REQUEST for a broker's setting that cannot be changed, or
-                UNKNOWN_TOPIC_OR_PARTITION.
+            ApiError: INVALID_CONFIG, or INVALID_REQUEST for a broker's setting that cannot be changed.
         """
         if resource.resource_type == TOPIC_RESOURCE:
-            validate_topic_configs(configs, inherited_topic_configs(self._broker.config, self._image))
-            if resource.name not in self._image.topics_by_name:
-                raise ApiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"There is no topic {resource.name!r}.")
+            validate_topic_configs(configs, self._inherited)
         else:
             _validate_broker_configs(configs)
         current = self.current(resource)
@@ -139,18 +135,18 @@ def check_resource_name(broker: Broker, resource: ConfigResource) -> None:
     if resource.resource_type == BROKER_RESOURCE and resource.name not in {"", str(broker.config.node_id)}:
         raise ApiError(
             ErrorCode.INVALID_REQUEST,
-            f"This is broker {broker.config.node_id}; {resource.name[:100]!r} is neither that nor empty.",
+            f"This is broker {broker.config.node_id}; {listed([resource.name])} is neither that nor empty.",
         )
 
 
 def _validate_broker_configs(configs: Mapping[str, str]) -> None:
     unknown = configs.keys() - BROKER_CONFIGS.keys()
     if unknown:
-        raise ApiError(ErrorCode.INVALID_CONFIG, f"There is no broker setting {_listed(sorted(unknown))}.")
+        raise ApiError(ErrorCode.INVALID_CONFIG, f"There is no broker setting {listed(sorted(unknown))}.")
     fixed = [name for name in configs if BROKER_CONFIGS[name].is_read_only]
     if fixed:
         raise ApiError(
-            ErrorCode.INVALID_REQUEST, f"These settings cannot be changed while the broker runs: {_listed(fixed)}."
+            ErrorCode.INVALID_REQUEST, f"These settings cannot be changed while the broker runs: {listed(fixed)}."
         )
     try:
         validate_topic_configs(
@@ -164,8 +160,3 @@ def _validate_broker_configs(configs: Mapping[str, str]) -> None:
     except ApiError as error:
         # Kafka's own code for a broker's value, though a topic's has INVALID_CONFIG (KAFKA-13609).
         raise ApiError(ErrorCode.INVALID_REQUEST, error.message) from error
-
-
-def _listed(names: Iterable[str]) -> str:
-    shown = [repr(name[:100]) for name in names]
-    return ", ".join(shown[:MAX_LISTED_NAMES]) + (" ..." if len(shown) > MAX_LISTED_NAMES else "")

@@ -21,6 +21,10 @@ INT32_MAX: Final = 2**31 - 1
 INT64_MAX: Final = 2**63 - 1
 MAX_VALUE_LENGTH: Final = 32_767
 """The longest text of a value: what a string of the metadata records can hold."""
+MAX_LISTED_NAMES: Final = 10
+"""How many names a message lists."""
+MAX_SHOWN_LENGTH: Final = 100
+"""How much of a wrong name or value a message shows: the message must fit into a string of the protocol too."""
 
 
 class ConfigType(IntEnum):
@@ -67,7 +71,7 @@ class ConfigDefinition:
             ApiError: INVALID_CONFIG, saying what is expected.
         """
         if len(text) > MAX_VALUE_LENGTH:
-            raise self._refusal(text[:40] + "...", f"it is longer than {MAX_VALUE_LENGTH} characters")
+            raise self._refusal(text, f"it is longer than {MAX_VALUE_LENGTH} characters")
         try:
             value = _PARSERS[self.config_type](text.strip())
         except ValueError as error:
@@ -93,7 +97,8 @@ class ConfigDefinition:
                 return str(value)
 
     def _refusal(self, text: str, problem: str) -> ApiError:
-        return ApiError(ErrorCode.INVALID_CONFIG, f"Invalid value {text!r} for {self.name}: {problem}.")
+        shown = repr(text) if len(text) <= MAX_SHOWN_LENGTH else f"{text[:MAX_SHOWN_LENGTH]!r}..."
+        return ApiError(ErrorCode.INVALID_CONFIG, f"Invalid value {shown} for {self.name}: {problem}.")
 
 
 def _parse_boolean(text: str) -> bool:
@@ -175,6 +180,12 @@ def parse_all(definitions: Mapping[str, ConfigDefinition], configs: Mapping[str,
     for name, text in configs.items():
         definition = definitions.get(name)
         if definition is None:
-            raise ApiError(ErrorCode.INVALID_CONFIG, f"There is no {kind} setting {name[:100]!r}.")
+            raise ApiError(ErrorCode.INVALID_CONFIG, f"There is no {kind} setting {name[:MAX_SHOWN_LENGTH]!r}.")
         values[name] = definition.parse(text)
     return values
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return some names as a message shows them: not too many, and none of them at any length."""
+    shown = ", ".join(repr(name[:MAX_SHOWN_LENGTH]) for name in names[:MAX_LISTED_NAMES])
+    return shown if len(names) <= MAX_LISTED_NAMES else f"{shown} ..."

@@ -141,6 +141,28 @@ def test_a_replica_assignment_names_this_broker(client: Any, creatable: Creatabl
     assert result.num_partitions == (2 if code == ErrorCode.NONE else -1)
 
 
+@pytest.mark.parametrize(
+    "creatable",
+    [
+        topic("x" * 32_000),
+        topic(configs=[config("retention.ms", "\\" * 32_000)]),
+        topic(configs=[config("n" * 32_000, "1")]),
+        topic(configs=[config(f"{number}" * 1000, None) for number in range(100)]),
+    ],
+)
+def test_a_refusal_of_something_long_fits_into_an_answer(client: Any, creatable: CreatableTopic) -> None:
+    """The message names what is wrong, but not at any length."""
+    (result,) = create(client, creatable)
+    assert result.error_code in {ErrorCode.INVALID_CONFIG, ErrorCode.INVALID_TOPIC_EXCEPTION}
+    assert 0 < len(result.error_message or "") < 2000
+
+
+def test_many_invalid_topics_are_refused_as_a_whole(client: Any) -> None:
+    """What is invalid counts too: it costs as much to find that out."""
+    results = create(client, *(topic(f"t{number}", partitions=0) for number in range(10_001)))
+    assert {result.error_code for result in results} == {ErrorCode.POLICY_VIOLATION}
+
+
 def test_the_answer_waits_until_the_topic_is_durable(running: Any, client: Any) -> None:
     """No answer before storage has it."""
     client.send(CREATE_TOPICS, 7, CreateTopicsRequest(topics=[topic()]))

@@ -17,9 +17,9 @@ def ask(client: Any, *names: str, version: int = 12, **fields: Any) -> MetadataR
     return response
 
 
-def names(response: MetadataResponse) -> Sequence[str | None]:
+def names(response: MetadataResponse) -> Sequence[str]:
     """The topics of an answer."""
-    return [topic.name for topic in response.topics]
+    return [str(topic.name) for topic in response.topics]
 
 
 @pytest.mark.parametrize("version", range(14))

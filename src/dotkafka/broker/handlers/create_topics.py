@@ -18,6 +18,7 @@ from dotkafka.broker.dispatch import error_for, handles
 from dotkafka.broker.log_configs import inherited_topic_configs
 from dotkafka.broker.topic_creation import TopicCreation, check_replicas
 from dotkafka.errors import ApiError
+from dotkafka.metadata.configs import listed
 from dotkafka.metadata.topic_configs import validate_topic_configs
 from dotkafka.protocol.error_codes import ErrorCode
 from dotkafka.protocol.messages.create_topics import (
@@ -74,7 +75,7 @@ def _create(
         ApiError: why it cannot be created.
     """
     if occurrences > 1:
-        raise ApiError(ErrorCode.INVALID_REQUEST, f"Topic {topic.name!r} is in the request more than once.")
+        raise ApiError(ErrorCode.INVALID_REQUEST, "The request names this topic more than once.")
     creation.check_name(topic.name)
     configs = _configs(broker, topic)
     partition_count = _partition_count(broker, topic)
@@ -122,8 +123,8 @@ def _configs(broker: Broker, topic: CreatableTopic) -> Mapping[str, str]:
     configs = {config.name: config.value for config in topic.configs}
     given = {name: value for name, value in configs.items() if value is not None}
     if len(given) != len(configs):
-        nulls = ", ".join(name for name, value in configs.items() if value is None)
-        raise ApiError(ErrorCode.INVALID_CONFIG, f"These settings have no value: {nulls}.")
+        nulls = [name for name, value in configs.items() if value is None]
+        raise ApiError(ErrorCode.INVALID_CONFIG, f"These settings have no value: {listed(nulls)}.")
     validate_topic_configs(given, inherited_topic_configs(broker.config, broker.metadata))
     return given
 
@@ -173,7 +174,7 @@ def _check_assignments(broker: Broker, assignments: Sequence[CreatableReplicaAss
 
 
 def _partitions_asked_for(broker: Broker, topic: CreatableTopic) -> int:
-    """Return how many partitions the topic would have, valid or not."""
+    """Return how many partitions the topic would have; one for an invalid number, so that those are limited too."""
     if topic.assignments:
         return len(topic.assignments)
-    return broker.config.num_partitions if topic.num_partitions == -1 else max(topic.num_partitions, 0)
+    return broker.config.num_partitions if topic.num_partitions == -1 else max(topic.num_partitions, 1)

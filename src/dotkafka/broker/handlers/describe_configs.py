@@ -10,6 +10,7 @@ INVALID_REQUEST.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from dotkafka.broker.config_changes import check_resource_name
@@ -42,11 +43,21 @@ def describe_configs(
     broker: Broker, request: DescribeConfigsRequest, exchange: Exchange[DescribeConfigsResponse]
 ) -> DescribeConfigsResponse:
     """Describe each resource, or say why not."""
-    return DescribeConfigsResponse(results=[_describe(broker, request, resource) for resource in request.resources])
+    occurrences = Counter(map(_resource, request.resources))
+    return DescribeConfigsResponse(
+        results=[
+            _describe(broker, request, exchange.version, resource, occurrences[_resource(resource)])
+            for resource in request.resources
+        ]
+    )
+
+
+def _resource(resource: DescribeConfigsResource) -> ConfigResource:
+    return ConfigResource(resource.resource_type, resource.resource_name)
 
 
 def _describe(
-    broker: Broker, request: DescribeConfigsRequest, resource: DescribeConfigsResource
+    broker: Broker, request: DescribeConfigsRequest, version: int, resource: DescribeConfigsResource, occurrences: int
 ) -> DescribeConfigsResult:
     result = DescribeConfigsResult(
         resource_type=resource.resource_type, resource_name=resource.resource_name, error_message=None
@@ -54,8 +65,8 @@ def _describe(
     wanted = set(resource.configuration_keys or ())
     try:
         result.configs = [
-            _describe_config(request, effective)
-            for effective in _configs(broker, ConfigResource(resource.resource_type, resource.resource_name))
+            _describe_config(request, version, effective)
+            for effective in _configs(broker, _resource(resource), occurrences)
             if not wanted or effective.definition.name in wanted
         ]
     except ApiError as error:
@@ -63,12 +74,15 @@ def _describe(
     return result
 
 
-def _configs(broker: Broker, resource: ConfigResource) -> Iterator[EffectiveConfig]:
+def _configs(broker: Broker, resource: ConfigResource, occurrences: int) -> Iterator[EffectiveConfig]:
     """Return the settings of a resource.
 
     Raises:
         ApiError: INVALID_REQUEST, INVALID_TOPIC_EXCEPTION or UNKNOWN_TOPIC_OR_PARTITION.
     """
+    if occurrences > 1:
+        # A small request would otherwise get an answer of any size. Kafka's own clients never ask like that.
+        raise ApiError(ErrorCode.INVALID_REQUEST, "The request names this resource more than once.")
     check_resource_name(broker, resource)
     if resource.resource_type != TOPIC_RESOURCE:
         return broker_configs(broker.config, broker.metadata) if resource.name else cluster_configs(broker.metadata)
@@ -79,13 +93,15 @@ def _configs(broker: Broker, resource: ConfigResource) -> Iterator[EffectiveConf
     return topic_configs(broker.config, broker.metadata, topic.configs)
 
 
-def _describe_config(request: DescribeConfigsRequest, effective: EffectiveConfig) -> DescribeConfigsResourceResult:
+def _describe_config(
+    request: DescribeConfigsRequest, version: int, effective: EffectiveConfig
+) -> DescribeConfigsResourceResult:
     definition = effective.definition
     return DescribeConfigsResourceResult(
         name=definition.name,
         value=effective.value,
         read_only=definition.is_read_only,
-        is_default=effective.source == ConfigSource.DEFAULT,
+        is_default=version == 0 and effective.source == ConfigSource.DEFAULT,
         config_source=effective.source,
         synonyms=[
             DescribeConfigsSynonym(name=synonym.name, value=synonym.value, source=synonym.source)

@@ -5,7 +5,7 @@ whether it takes no new partitions.
 
 There is one "directory", named `dotkafka`: the storage that the broker was given, whatever it is. Left out: the sizes
 of its volume, which only the storage knows (-1, as Kafka answers when it does not know them), and what has left memory
-for the checkpoint store: a partition's size is that of its batches in memory.
+for the checkpoint store: the size of a partition is that of its batches in memory.
 """
 
 from __future__ import annotations

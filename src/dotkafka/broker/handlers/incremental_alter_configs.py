@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from dotkafka.broker.config_changes import ConfigChanges
 from dotkafka.broker.dispatch import error_for, handles
 from dotkafka.errors import ApiError
+from dotkafka.metadata.configs import listed
 from dotkafka.metadata.image import ConfigResource
 from dotkafka.protocol.error_codes import ErrorCode
 from dotkafka.protocol.messages.incremental_alter_configs import (
@@ -90,7 +91,7 @@ def _apply(changes: ConfigChanges, resource: ConfigResource, configs: dict[str, 
             configs[change.name] = value
         case Operation.DELETE:
             if changes.definition(resource, change.name) is None:
-                raise ApiError(ErrorCode.INVALID_CONFIG, f"There is no setting {change.name[:100]!r}.")
+                raise ApiError(ErrorCode.INVALID_CONFIG, f"There is no setting {listed([change.name])}.")
             configs.pop(change.name, None)
         case Operation.APPEND:
             items = changes.current_list(resource, change.name)

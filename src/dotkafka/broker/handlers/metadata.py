@@ -57,6 +57,7 @@ def metadata(broker: Broker, request: MetadataRequest, exchange: Exchange[Metada
         response.cluster_authorized_operations = CLUSTER_OPERATIONS
     if broker.metadata is image_before:
         return response
+    # Topics were created, or the cluster has only now been given its id.
     broker.respond_when_durable(exchange, response)
     return None
 
