@@ -1,13 +1,19 @@
 """The SQLite checkpoint store keeps the promises of the seam, and says clearly what is wrong with a file."""
 
+import itertools
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dotkafka.errors import StorageFailed, StorageUnavailable
-from dotkafka.storage.checkpoint_sqlite import SCHEMA_VERSION, SqliteCheckpointStore
-from dotkafka.storage.spi import Changes, CheckpointStore, PartitionChanges, TopicIdPartition
+from dotkafka.storage.checkpoint_sqlite import _SELECT_GROUPS, SCHEMA_VERSION, SqliteCheckpointStore
+from dotkafka.storage.memory import MemoryCheckpointStore
+from dotkafka.storage.spi import Changes, CheckpointStore, PartitionChanges, StoredBatch, TopicIdPartition
 from dotkafka.testing.storage_conformance import PARTITION, CheckpointStoreConformance, stored_batches
 
 
@@ -142,22 +148,21 @@ def test_reads_go_on_during_a_save(tmp_path: Path) -> None:
     store.close()
 
 
-def test_a_deleted_partition_leaves_the_file_in_portions(tmp_path: Path) -> None:
+def test_a_deleted_partition_leaves_the_file_in_portions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A large deletion is spread over saves, ends, and the file shrinks."""
+    monkeypatch.setattr("dotkafka.storage.checkpoint_sqlite._REMOVED_GROUPS_PER_SAVE", 10)
     path = tmp_path / "checkpoint.db"
     store = SqliteCheckpointStore(path)
-    for number in range(3):
-        batches = stored_batches(120, first=120 * number, size=300_000)
-        store.save(0, Changes(0, number, {PARTITION: PartitionChanges(batches)}))
+    store.save(0, Changes(0, 0, {PARTITION: PartitionChanges(stored_batches(36, size=300_000))}))
     store.save(0, Changes(0, 3, {}, (PARTITION,)))
     groups = "SELECT count(*) FROM batch_groups"
-    assert store._writer.execute(groups).fetchone() == (360 - 256,)
-    for number in range(4, 60):
+    assert store._writer.execute(groups).fetchone() == (36 - 10,)
+    for number in range(4, 12):
         store.save(0, Changes(0, number))
     assert store._writer.execute(groups).fetchone() == (0,)
     assert store._writer.execute("SELECT count(*) FROM deleted_partitions").fetchone() == (0,)
     store.close()
-    assert path.stat().st_size < 20 * 1024 * 1024
+    assert path.stat().st_size < 3 * 1024 * 1024
 
 
 def test_a_closed_store_says_so(tmp_path: Path) -> None:
@@ -169,3 +174,79 @@ def test_a_closed_store_says_so(tmp_path: Path) -> None:
         store.read(0, TopicIdPartition(bytes(16), 0), 0, 1)
     with pytest.raises(StorageFailed, match="closed"):
         store.save(0, Changes(0, 0))
+
+
+def test_reads_use_the_index(tmp_path: Path) -> None:
+    """Neither reads nor searches for a timestamp scan or sort the batches of a partition."""
+    store = SqliteCheckpointStore(tmp_path / "checkpoint.db")
+    for condition in ("last_offset >= ?", "max_timestamp_ms >= ?"):
+        plan = store._writer.execute(
+            f"EXPLAIN QUERY PLAN {_SELECT_GROUPS} AND {condition} ORDER BY last_offset",
+            (0, bytes(16), 0, 0),
+        ).fetchall()
+        details = [row[3] for row in plan]
+        assert len(details) == 2, details
+        assert all(detail.startswith("SEARCH") for detail in details), details
+        assert "batch_groups_by_offset (partition_id=? AND last_offset>?)" in details[1]
+    store.close()
+
+
+def test_reads_from_threads_while_saving(tmp_path: Path) -> None:
+    """Every read sees whole batches from its offset on, whatever is saved meanwhile."""
+    store = SqliteCheckpointStore(tmp_path / "checkpoint.db")
+    store.save(0, Changes(0, 0, {PARTITION: PartitionChanges(stored_batches(30))}))
+
+    def read(number: int) -> bool:
+        offset = number % 30 * 10
+        expected = b"".join(batch.data for batch in stored_batches(3, first=number % 30))
+        return b"".join(store.read(0, PARTITION, offset, 10**6)).startswith(expected[: (30 - number % 30) * 100])
+
+    with ThreadPoolExecutor(3) as threads:
+        results = threads.map(read, range(200))
+        for number in range(1, 20):
+            batches = stored_batches(30, first=30 * number)
+            store.save(0, Changes(0, number, {PARTITION: PartitionChanges(batches)}))
+        assert all(results)
+    assert len(store._readers) <= 3
+    store.close()
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.data())
+def test_it_does_what_the_store_in_memory_does(data: st.DataObject) -> None:
+    """For any changes, checkpoints, reads and searches are the same."""
+    partitions = [TopicIdPartition(bytes(16), number) for number in range(2)]
+    memory = MemoryCheckpointStore()
+    with TemporaryDirectory() as directory:
+        store = SqliteCheckpointStore(Path(directory) / "checkpoint.db")
+        for sequence in range(data.draw(st.integers(1, 6))):
+            loaded = memory.load(0)
+            changes = {}
+            for partition in data.draw(st.sets(st.sampled_from(partitions))):
+                stored = loaded.partitions.get(partition) if loaded else None
+                start, end = stored or (0, 0)
+                truncate_to = data.draw(st.none() | st.integers(start, end))
+                first = (end if truncate_to is None else truncate_to) + 1
+                batches = [
+                    StoredBatch(
+                        first + 10 * number,
+                        first + 10 * number + data.draw(st.integers(0, 9)),
+                        data.draw(st.integers(0, 9)),
+                        b"%d.%d;" % (sequence, number) * data.draw(st.integers(1, 20)),
+                    )
+                    for number in range(data.draw(st.integers(0, 5)))
+                ]
+                log_start_offset = data.draw(st.integers(0, first + 20))
+                changes[partition] = PartitionChanges(batches, log_start_offset, truncate_to)
+            deleted = data.draw(st.sets(st.sampled_from(partitions), max_size=1))
+            for engine in (memory, store):
+                engine.save(0, Changes(0, sequence, changes, tuple(deleted)))
+            assert store.load(0) == memory.load(0)
+        for partition in partitions:
+            for offset, max_bytes in itertools.product(range(0, 120, 7), (0, 150, 10**6)):
+                expected = b"".join(memory.read(0, partition, offset, max_bytes))
+                assert b"".join(store.read(0, partition, offset, max_bytes)) == expected
+            for timestamp_ms in range(11):
+                expected_batch = memory.batch_for_timestamp(0, partition, timestamp_ms)
+                assert store.batch_for_timestamp(0, partition, timestamp_ms) == expected_batch
+        store.close()

@@ -45,6 +45,12 @@ _PASSING_CONDITIONS = frozenset(
 )
 
 
+_SELECT_GROUPS = (
+    "SELECT layout, data, log_start_offset FROM partitions JOIN batch_groups USING (partition_id)"
+    " WHERE shard = ? AND topic_id = ? AND partition = ? AND last_offset >= log_start_offset"
+)
+
+
 class SqliteCheckpointStore:
     """A checkpoint store in the SQLite file at `path`, made if there is none, with the folders above it.
 
@@ -115,14 +121,11 @@ class SqliteCheckpointStore:
         found: list[Buffer] = []
         with self._reader() as connection:
             groups = connection.execute(
-                "SELECT layout, data FROM batch_groups"
-                " WHERE partition_id ="
-                " (SELECT partition_id FROM partitions WHERE shard = ? AND topic_id = ? AND partition = ?)"
-                " AND last_offset >= ? ORDER BY last_offset",
+                f"{_SELECT_GROUPS} AND last_offset >= ? ORDER BY last_offset",
                 (shard, *partition, offset),
             )
-            for layout, data in groups:
-                start, end = _range_within(layout, offset, max_bytes, at_least_one=not found)
+            for layout, data, log_start_offset in groups:
+                start, end = _range_within(layout, max(offset, log_start_offset), max_bytes, at_least_one=not found)
                 if start < end:
                     found.append(memoryview(data)[start:end])
                 max_bytes -= end - start
@@ -137,16 +140,17 @@ class SqliteCheckpointStore:
         Costs one index entry per group before it.
         """
         with self._reader() as connection:
-            group = connection.execute(
-                "SELECT layout, data FROM batch_groups"
-                " WHERE partition_id ="
-                " (SELECT partition_id FROM partitions WHERE shard = ? AND topic_id = ? AND partition = ?)"
-                " AND max_timestamp_ms >= ? ORDER BY last_offset LIMIT 1",
+            groups = connection.execute(
+                f"{_SELECT_GROUPS} AND max_timestamp_ms >= ? ORDER BY last_offset",
                 (shard, *partition, timestamp_ms),
-            ).fetchone()
-        if group is None:
-            return None
-        return next(batch.data for batch in _batches(*group) if batch.max_timestamp_ms >= timestamp_ms)
+            )
+            for layout, data, log_start_offset in groups:
+                for batch in _batches(layout, data):
+                    # The group may begin with batches that retention has taken out of sight.
+                    if batch.max_timestamp_ms >= timestamp_ms and batch.last_offset >= log_start_offset:
+                        groups.close()
+                        return batch.data
+        return None
 
     def close(self) -> None:
         """Close the file. A read that runs in another thread ends first."""
@@ -218,6 +222,9 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
+    # Of macOS only, where a plain fsync leaves data in the drive's cache.
+    connection.execute("PRAGMA fullfsync = ON")
+    connection.execute("PRAGMA checkpoint_fullfsync = ON")
     connection.execute(f"PRAGMA journal_size_limit = {_JOURNAL_BYTES}")
     with _transaction(connection, "IMMEDIATE"):
         (version,) = connection.execute("PRAGMA user_version").fetchone()

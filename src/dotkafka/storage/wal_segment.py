@@ -104,7 +104,7 @@ class SegmentScanner:
         self._file = file
         self._salt = salt
         self._size = file.size()
-        self._window = memoryview(b"")
+        self._window = b""
         self._window_start = start
 
     def entry_at(self, position: int) -> ScannedEntry | None:
@@ -144,13 +144,13 @@ class SegmentScanner:
         """
         position += 1
         while position < self._size:
-            window = self._view(position, min(_WINDOW_BYTES, self._size - position))
-            found = bytes(window).find(self._salt)
+            self._view(position, min(ENTRY_HEADER_SIZE, self._size - position))
+            found = self._window.find(self._salt, position - self._window_start)
             if found < 0:
                 # The salt may lie across the end of the window.
-                position += max(len(window) - SALT_SIZE + 1, 1)
+                position = max(self._window_start + len(self._window) - SALT_SIZE + 1, position + 1)
                 continue
-            position += found
+            position = self._window_start + found
             entry = self.entry_at(position)
             if entry is not None and entry.sequence > sequence:
                 return position
@@ -161,7 +161,7 @@ class SegmentScanner:
         """Return `size` bytes from `position`; fewer at the end of the file."""
         offset = position - self._window_start
         if offset < 0 or offset + size > len(self._window):
-            self._window = memoryview(self._file.read_at(position, max(size, _WINDOW_BYTES)))
+            self._window = self._file.read_at(position, max(size, _WINDOW_BYTES))
             self._window_start = position
             offset = 0
-        return self._window[offset : offset + size]
+        return memoryview(self._window)[offset : offset + size]
