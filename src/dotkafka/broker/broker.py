@@ -71,9 +71,9 @@ class Broker:
         self.metadata_log = MetadataLog(self)
         self.groups = Groups(self)
         self.is_closing = False
-        self._connections: dict[Connection, None] = {}
         self._ready: dict[Connection, None] = {}
-        self._was_overloaded = False
+        self._held_back: dict[Connection, None] = {}
+        """Those that were told not to be read since L2 lags behind."""
         self._reads: dict[ReadWork | TimestampSearchWork, Callable[[], None]] = {}
 
     @classmethod
@@ -109,9 +109,7 @@ class Broker:
     def connect(self, peer_host: str, local: tuple[str, int], now: Instant) -> Connection:
         """A client has connected from `peer_host`, reaching us at `local` (host and port)."""
         self.now = now
-        connection = Connection(peer_host, local, self._connection_ready)
-        self._connections[connection] = None
-        return connection
+        return Connection(peer_host, local, self._connection_ready)
 
     def receive(self, connection: Connection, frame: bytearray, now: Instant) -> None:
         """Serve one whole frame, without its size prefix. The broker keeps the frame, and writes into it."""
@@ -123,15 +121,16 @@ class Broker:
         """The client has gone. Its pending requests are served to the end, and their answers forgotten."""
         self.now = now
         connection.abandon()
-        self._connections.pop(connection, None)
         self._ready.pop(connection, None)
+        self._held_back.pop(connection, None)
 
     def may_read(self, connection: Connection) -> bool:
         """Whether more requests of this connection may be read; when that changes, it is among the ready ones again."""
+        if self.shard.is_overloaded:
+            self._held_back[connection] = None
+            return False
         return not (
-            connection.is_doomed
-            or connection.pending_requests >= self.config.max_pending_requests_per_connection
-            or self.shard.is_overloaded
+            connection.is_doomed or connection.pending_requests >= self.config.max_pending_requests_per_connection
         )
 
     def take_ready_connections(self) -> Sequence[Connection]:
@@ -201,9 +200,9 @@ class Broker:
             self._reads.pop(work)()
         else:
             self.shard.complete(work, now)
-        if self._was_overloaded and not self.shard.is_overloaded:
-            self._ready.update(self._connections)
-        self._was_overloaded = self.shard.is_overloaded
+        if self._held_back and not self.shard.is_overloaded:
+            self._ready.update(self._held_back)
+            self._held_back.clear()
 
     def when_read(self, work: ReadWork | TimestampSearchWork, then: Callable[[], None]) -> None:
         """Call `then` when a read of L2 has run."""
