@@ -58,8 +58,13 @@ def recover(
         _replay(shard, wal, checkpoint.next_sequence if checkpoint else 0)
         return shard
 
-    broker = broker_class(config, open_shard, now=now, random_bytes=random_bytes)
-    _replay_internal_topics(broker, checkpoints)
+    try:
+        broker = broker_class(config, open_shard, now=now, random_bytes=random_bytes)
+        _replay_internal_topics(broker, checkpoints)
+    except BaseException:
+        # Nobody else can: the shard is free for another attempt.
+        writer.close()
+        raise
     broker.shard.recovered(now)
     return broker
 
