@@ -108,6 +108,7 @@ class Shard:
         """Partitions with something durable in L1 that L2 does not know."""
         self._deleted: list[TopicIdPartition] = []
         self._dirty_since_ms: int | None = None
+        self._checkpoint_retry_at_ms: int | None = None
         self._checkpointing: CheckpointWork | None = None
         self._checkpoint_ends: dict[PartitionLog, int] = {}
         self._tail_order: deque[tuple[PartitionLog, int]] = deque()
@@ -146,10 +147,7 @@ class Shard:
             ApiError: KAFKA_STORAGE_ERROR, or NOT_LEADER_OR_FOLLOWER if another owner has the shard.
         """
         if self.failure is not None:
-            code = (
-                ErrorCode.NOT_LEADER_OR_FOLLOWER if isinstance(self.failure, Fenced) else ErrorCode.KAFKA_STORAGE_ERROR
-            )
-            raise ApiError(code, str(self.failure))
+            raise refusal_for(self.failure)
         if self._retry_at_ms is not None:
             raise ApiError(ErrorCode.KAFKA_STORAGE_ERROR, "storage does not accept writes at present; try again later")
 
@@ -238,17 +236,13 @@ class Shard:
 
     def next_deadline_ms(self) -> int | None:
         """Return when `take_work` will have something for no other reason than time, on the monotonic clock."""
-        deadlines = [
-            deadline
-            for deadline in (
-                self._retry_at_ms,
-                None
-                if self._dirty_since_ms is None or self._checkpointing is not None
-                else self._dirty_since_ms + self._config.checkpoint_interval_ms,
-            )
-            if deadline is not None and self.failure is None
-        ]
-        return min(deadlines, default=None)
+        deadlines: list[int] = []
+        if self._retry_at_ms is not None and self._appending is None:
+            deadlines.append(self._retry_at_ms)
+        if self._dirty_since_ms is not None and self._checkpointing is None:
+            due_ms = self._dirty_since_ms + self._config.checkpoint_interval_ms
+            deadlines.append(due_ms if self._checkpoint_retry_at_ms is None else self._checkpoint_retry_at_ms)
+        return min(deadlines, default=None) if self.failure is None else None
 
     @property
     def is_clean(self) -> bool:
@@ -286,6 +280,9 @@ class Shard:
 
     def _append_completed(self, work: AppendWork, now: Instant) -> None:
         self._appending = None
+        if self.failure is not None:
+            # A checkpoint has failed meanwhile, and everybody who waited was told then.
+            return
         if isinstance(work.error, StorageUnavailable):
             if self._retry_at_ms is None:
                 logger.error("writes are refused until storage accepts them again: %s", work.error)
@@ -316,14 +313,7 @@ class Shard:
             self._dirty_since_ms = now.monotonic_ms
 
     def _begin_checkpoint(self, now: Instant, *, is_closing: bool) -> None:
-        if self._checkpointing is not None or self._dirty_since_ms is None:
-            return
-        due = (
-            self._uncheckpointed_bytes >= self._config.checkpoint_bytes
-            or now.monotonic_ms >= self._dirty_since_ms + self._config.checkpoint_interval_ms
-            or (is_closing and self._appending is None and not self._flushes[0].parts)
-        )
-        if not due:
+        if self._checkpointing is not None or not self._is_checkpoint_due(now, is_closing=is_closing):
             return
         self._checkpoint_ends = {log: log.high_watermark for log in self._dirty}
         partitions: dict[TopicIdPartition, PartitionChanges] = {}
@@ -344,6 +334,17 @@ class Shard:
         self._checkpointing = CheckpointWork(self._checkpoints, self.number, changes, inline=self._inline)
         self._new_work.append(self._checkpointing)
 
+    def _is_checkpoint_due(self, now: Instant, *, is_closing: bool) -> bool:
+        if self._dirty_since_ms is None:
+            return False
+        if self._checkpoint_retry_at_ms is not None:
+            return now.monotonic_ms >= self._checkpoint_retry_at_ms
+        return (
+            self._uncheckpointed_bytes >= self._config.checkpoint_bytes
+            or now.monotonic_ms >= self._dirty_since_ms + self._config.checkpoint_interval_ms
+            or (is_closing and self._appending is None and not self._flushes[0].parts)
+        )
+
     def _checkpoint_completed(self, work: CheckpointWork, now: Instant) -> None:
         self._checkpointing = None
         saved, self._checkpoint_ends = self._checkpoint_ends, {}
@@ -354,9 +355,11 @@ class Shard:
             self._dirty_since_ms = now.monotonic_ms
             if isinstance(work.error, StorageUnavailable):
                 logger.warning("the checkpoint is tried again later: %s", work.error)
+                self._checkpoint_retry_at_ms = now.monotonic_ms + RETRY_INTERVAL_MS
             else:
                 self._fail(work.error)
             return
+        self._checkpoint_retry_at_ms = None
         for log, end_offset in alive.items():
             before = log.uncheckpointed_bytes
             log.checkpointed(end_offset)
@@ -392,6 +395,12 @@ class Shard:
         for flush in flushes:
             for waiter in flush.waiters:
                 waiter(error)
+
+
+def refusal_for(error: StorageError) -> ApiError:
+    """Return how a write is refused that storage has given up for good."""
+    code = ErrorCode.NOT_LEADER_OR_FOLLOWER if isinstance(error, Fenced) else ErrorCode.KAFKA_STORAGE_ERROR
+    return ApiError(code, str(error))
 
 
 def snapshot_name(partition: TopicIdPartition) -> str:

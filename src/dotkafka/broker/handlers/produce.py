@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dotkafka.broker.dispatch import error_for, handles
+from dotkafka.broker.shard import refusal_for
 from dotkafka.errors import ApiError
 from dotkafka.protocol.error_codes import ErrorCode
 from dotkafka.protocol.messages.produce import (
@@ -57,11 +58,15 @@ def produce(broker: Broker, request: ProduceRequest, exchange: Exchange[ProduceR
         else:
             exchange.respond_nothing()
         return
+    if all(partition.error_code for partition in _partitions(response)):
+        # Nothing was appended, so there is nothing to wait for, least of all for storage that cannot write now.
+        exchange.respond(response)
+        return
 
     def durable(error: StorageError | None) -> None:
         if error is not None:
             for partition in _partitions(response):
-                partition.error_code = partition.error_code or ErrorCode.KAFKA_STORAGE_ERROR
+                partition.error_code = partition.error_code or refusal_for(error).error_code
                 partition.base_offset = -1
         exchange.respond(response)
 
