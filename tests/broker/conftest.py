@@ -62,7 +62,7 @@ class FaultyWal(MemoryWal):
 
     def __init__(self) -> None:
         super().__init__()
-        self.errors: "deque[StorageError]" = deque()
+        self.errors: deque[StorageError] = deque()
         """Raised by the next appends, one each, instead of appending."""
         self.attempts: list[bytes] = []
         """What every append was asked to write, also those that failed."""
@@ -107,11 +107,11 @@ class FaultyCheckpointStore(MemoryCheckpointStore):
 
     def __init__(self) -> None:
         super().__init__()
-        self.errors: "deque[StorageError]" = deque()
+        self.errors: deque[StorageError] = deque()
         """Raised by the next saves, one each."""
         self.saves_before_failing = False
         """Whether a save that fails has been done all the same: its outcome is unknown."""
-        self.read_errors: "deque[StorageError]" = deque()
+        self.read_errors: deque[StorageError] = deque()
         """Raised by the next reads, one each."""
         self.saved: list[Changes] = []
         """What every save was asked to keep, also those that failed."""
