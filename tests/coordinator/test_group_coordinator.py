@@ -150,7 +150,8 @@ class _Groups(RuleBasedStateMachine):
             self.heartbeat("g", client, None)
 
     @rule(
-        orders=st.lists(st.permutations(range(3)), max_size=4), timeouts=st.sampled_from([(6_000, 60_000), (30_000, 0)])
+        orders=st.lists(st.permutations(range(3)), min_size=2, max_size=5),
+        timeouts=st.sampled_from([(6_000, 60_000), (30_000, 0)]),
     )
     def all_behave(self, orders: list[list[int]], timeouts: tuple[int, int]) -> None:
         """All clients follow the protocol for a while, each time in another order."""
@@ -158,6 +159,13 @@ class _Groups(RuleBasedStateMachine):
             for client in order:
                 self.behave(client, ["range", "sticky"], b"", timeouts)
             self.pass_time(100)
+
+    @rule(metadata=metadata)
+    def static_client_restarts(self, metadata: bytes) -> None:
+        """It knows nothing but its instance id."""
+        self.known.pop(2, None)
+        self.next_request[2] = "join"
+        self.behave(2, ["range", "sticky"], metadata, (6_000, 60_000))
 
     @rule(
         group=groups,
@@ -334,5 +342,5 @@ class _Groups(RuleBasedStateMachine):
         assert not self.waiting, "every request is answered, if only time passes"
 
 
-_Groups.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+_Groups.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 TestGroups = _Groups.TestCase

@@ -42,12 +42,12 @@ GROUP = GroupMetadataValue(
 
 
 def test_offset_commit_bytes() -> None:
-    """Key type 1, value version 3: the bytes that Kafka's own tools read."""
+    """Key type 1, value version 4: the bytes that Kafka's own tools read."""
     value = OffsetCommitValue(offset=5, leader_epoch=2, metadata="md", commit_timestamp=9)
     record = offset_commit_record("grp", "top", 4, value)
     assert encode_key(record) == b"\x00\x01\x00\x03grp\x00\x03top\x00\x00\x00\x04"
     assert encode_value(record) == (
-        b"\x00\x03\x00\x00\x00\x00\x00\x00\x00\x05\x00\x00\x00\x02\x00\x02md\x00\x00\x00\x00\x00\x00\x00\x09"
+        b"\x00\x04\x00\x00\x00\x00\x00\x00\x00\x05\x00\x00\x00\x02\x03md\x00\x00\x00\x00\x00\x00\x00\x09\x00"
     )
 
 
@@ -64,7 +64,7 @@ def test_group_metadata_bytes() -> None:
 @pytest.mark.parametrize(
     ("value", "version"),
     [
-        (OffsetCommitValue(offset=1, metadata=""), 3),
+        (OffsetCommitValue(offset=1, metadata=""), 4),
         (OffsetCommitValue(offset=1, metadata="", expire_timestamp=9), 1),
         (OffsetCommitValue(offset=1, metadata="", topic_id=bytes(range(16))), 4),
     ],

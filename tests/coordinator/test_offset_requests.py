@@ -20,6 +20,7 @@ from dotkafka.protocol.messages.offset_fetch import (
 )
 
 TOPIC_ID = bytes(range(16))
+OTHER_TOPIC_ID = bytes(range(1, 17))
 
 
 def commit_of(partition: OffsetCommitRequestPartition, topic_id: bytes = bytes(16)) -> OffsetCommitRequest:
@@ -72,3 +73,17 @@ def test_fetch_gives_topic_ids_back() -> None:
     assert topic.topic_id == TOPIC_ID
     found = [(p.partition_index, p.committed_offset, p.committed_leader_epoch, p.metadata) for p in topic.partitions]
     assert found == [(0, 5, 3, "md"), (1, -1, -1, "")]
+
+
+@pytest.mark.parametrize(
+    ("committed_for", "asked_for", "offset"),
+    [(TOPIC_ID, TOPIC_ID, 5), (bytes(16), TOPIC_ID, 5), (TOPIC_ID, bytes(16), 5), (OTHER_TOPIC_ID, TOPIC_ID, -1)],
+)
+def test_offset_of_an_earlier_topic_of_that_name(committed_for: bytes, asked_for: bytes, offset: int) -> None:
+    """It is not given for the topic that has the name now, where both ids are known."""
+    offsets = CommittedOffsets()
+    offsets.put("g", "t", 0, CommittedOffset(5, 3, "md", 0, topic_id=committed_for))
+    topics = [OffsetFetchRequestTopics(name="t", topic_id=asked_for, partition_indexes=[0])]
+    request = OffsetFetchRequest(groups=[OffsetFetchRequestGroup(group_id="g", topics=topics)])
+    (group,) = fetch_offsets(offsets, request, RequestContext(10)).groups
+    assert group.topics[0].partitions[0].committed_offset == offset

@@ -20,6 +20,10 @@ class CommittedOffset(NamedTuple):
     """When it expires, by the wish of an old client; -1 where the group's retention decides."""
     topic_id: bytes = NULL_UUID
 
+    def is_of(self, topic_id: bytes) -> bool:
+        """Whether it was committed for this topic, as far as both ids are known."""
+        return NULL_UUID in {topic_id, self.topic_id} or topic_id == self.topic_id
+
     @classmethod
     def from_value(cls, value: OffsetCommitValue) -> "CommittedOffset":
         """The offset that a record tells of."""

@@ -22,13 +22,16 @@ from dotkafka.protocol.messages.consumer_offsets import (
     OffsetCommitValue,
 )
 from dotkafka.protocol.messages.consumer_protocol import CONSUMER_PROTOCOL_SUBSCRIPTION
-from dotkafka.protocol.schema import NULL_UUID, Buffer, Message
+from dotkafka.protocol.schema import Buffer, Message
 
 CONSUMER_PROTOCOL_TYPE: Final = "consumer"
 """The protocol type of consumers: the metadata and assignments of such a group can be read here too."""
 
 GROUP_METADATA_VALUE_VERSION: Final = 3
 """What Kafka writes: the newest version that is not flexible, for the sake of older readers."""
+
+OFFSET_COMMIT_VALUE_VERSION: Final = 4
+"""What Kafka writes since it keeps topic ids with offsets (4.1)."""
 
 SUBSCRIPTION_MAX_BYTES: Final = 1_048_588
 """A larger subscription is not looked into: by Kafka's defaults no record of `__consumer_offsets` could hold it."""
@@ -59,14 +62,9 @@ def group_tombstone(group_id: str) -> CoordinatorRecord:
 def offset_commit_record(group_id: str, topic: str, partition: int, value: OffsetCommitValue) -> CoordinatorRecord:
     """The record of a committed offset.
 
-    Only version 1 has an expire timestamp, only version 4 a topic id; else it is 3, the newest that is not flexible.
+    The version is the one that Kafka writes since 4.1, except that version 1 alone has an expire timestamp.
     """
-    if value.expire_timestamp != -1:
-        version = 1
-    elif value.topic_id != NULL_UUID:
-        version = 4
-    else:
-        version = 3
+    version = OFFSET_COMMIT_VALUE_VERSION if value.expire_timestamp == -1 else 1
     return CoordinatorRecord(OffsetCommitKey(group=group_id, topic=topic, partition=partition), value, version)
 
 

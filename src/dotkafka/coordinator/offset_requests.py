@@ -34,6 +34,7 @@ from dotkafka.protocol.messages.offset_fetch import (
     OffsetFetchResponseTopic,
     OffsetFetchResponseTopics,
 )
+from dotkafka.protocol.schema import NULL_UUID
 
 _NO_OFFSET = CommittedOffset(offset=-1, leader_epoch=-1, metadata="", commit_timestamp_ms=-1)
 
@@ -103,11 +104,14 @@ def fetch_offsets(
     """Tell committed offsets, of one group before version 8, of several since; -1 where there is none.
 
     A group that does not exist has committed nothing, which is no error. Of a classic group anybody may ask: the
-    member id and epoch in the request are not looked at.
+    member id and epoch in the request are not looked at. An offset that was committed for an earlier topic of the same
+    name is none of the topic that is asked for by id.
     """
     if context.api_version >= 8:
         return OffsetFetchResponse(groups=[_fetch_group(offsets, group) for group in request.groups])
-    names = None if request.topics is None else [(topic.name, topic.partition_indexes) for topic in request.topics]
+    asked = None
+    if request.topics is not None:
+        asked = [(topic.name, NULL_UUID, topic.partition_indexes) for topic in request.topics]
     topics = [
         OffsetFetchResponseTopic(
             name=name,
@@ -121,17 +125,19 @@ def fetch_offsets(
                 for index, committed in partitions.items()
             ],
         )
-        for name, partitions in _look_up(offsets.of_group(request.group_id), names)
+        for name, _, partitions in _look_up(offsets.of_group(request.group_id), asked)
     ]
     return OffsetFetchResponse(topics=topics)
 
 
 def _fetch_group(offsets: CommittedOffsets, group: OffsetFetchRequestGroup) -> OffsetFetchResponseGroup:
-    names = None if group.topics is None else [(topic.name, topic.partition_indexes) for topic in group.topics]
-    topic_ids = {topic.name: topic.topic_id for topic in group.topics or ()}
+    asked = None
+    if group.topics is not None:
+        asked = [(topic.name, topic.topic_id, topic.partition_indexes) for topic in group.topics]
     topics = [
         OffsetFetchResponseTopics(
             name=name,
+            topic_id=topic_id,
             partitions=[
                 OffsetFetchResponsePartitions(
                     partition_index=index,
@@ -142,23 +148,26 @@ def _fetch_group(offsets: CommittedOffsets, group: OffsetFetchRequestGroup) -> O
                 for index, committed in partitions.items()
             ],
         )
-        for name, partitions in _look_up(offsets.of_group(group.group_id), names)
+        for name, topic_id, partitions in _look_up(offsets.of_group(group.group_id), asked)
     ]
-    for topic in topics:
-        if topic.name in topic_ids:
-            topic.topic_id = topic_ids[topic.name]
     return OffsetFetchResponseGroup(group_id=group.group_id, topics=topics)
 
 
 def _look_up(
-    committed: Mapping[str, Mapping[int, CommittedOffset]], names: Sequence[tuple[str, Sequence[int]]] | None
-) -> list[tuple[str, Mapping[int, CommittedOffset]]]:
-    """The offsets asked for, `names` None asking for all there are."""
-    if names is None:
-        return list(committed.items())
-    return [
-        (name, {index: committed.get(name, {}).get(index, _NO_OFFSET) for index in indexes}) for name, indexes in names
-    ]
+    committed: Mapping[str, Mapping[int, CommittedOffset]], asked: Sequence[tuple[str, bytes, Sequence[int]]] | None
+) -> list[tuple[str, bytes, Mapping[int, CommittedOffset]]]:
+    """The offsets of the topics and partitions asked for, by name and id; `asked` None means all there are."""
+    if asked is None:
+        return [(name, NULL_UUID, partitions) for name, partitions in committed.items()]
+    found: list[tuple[str, bytes, Mapping[int, CommittedOffset]]] = []
+    for name, topic_id, indexes in asked:
+        held = committed.get(name, {})
+        partitions = {index: held.get(index, _NO_OFFSET) for index in indexes}
+        for index, offset in partitions.items():
+            if not offset.is_of(topic_id):
+                partitions[index] = _NO_OFFSET
+        found.append((name, topic_id, partitions))
+    return found
 
 
 def delete_offsets(
