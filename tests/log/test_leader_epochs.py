@@ -90,3 +90,12 @@ def test_everything_deleted(epochs: LeaderEpochs) -> None:
     assert epochs.entries() == [(6, 30)]
     assert epochs.entries(30) == [(5, 20)]
     assert epochs.end_offset_for(5, 40) == (5, 30)
+
+
+def test_deletion_up_to_where_an_epoch_begins(epochs: LeaderEpochs) -> None:
+    """The log may still go back to its start, which the epoch before had reached."""
+    epochs.truncate_from_start(20)
+    assert epochs.entries() == [(5, 20)]
+    assert epochs.entries(20) == [(4, 10)]
+    epochs.truncate_from_end(20)
+    assert epochs.latest == 4

@@ -83,11 +83,11 @@ class LeaderEpochs:
     def truncate_from_start(self, start_offset: int) -> None:
         """Forget the epochs that end at `start_offset` or before; the one that holds it begins there from now on.
 
-        The last epoch stays even if the log is empty now. Its true start is kept, so that `truncate_from_end` and
-        `entries` still know whether a batch of the past had begun it.
+        The last epoch stays even if the log is empty now. True starts are kept, and so is the epoch of the last deleted
+        offset, so that `truncate_from_end` and `entries` can go back to any end of the log from `start_offset` on.
         """
         self._log_start_offset = max(start_offset, self._log_start_offset)
-        gone = self._first_kept(len(self._epochs))
+        gone = max(bisect_left(self._start_offsets, self._log_start_offset) - 1, 0)
         del self._epochs[:gone]
         del self._start_offsets[:gone]
 
