@@ -49,13 +49,13 @@ def create_topics(
     occurrences = Counter(topic.name for topic in request.topics)
     topics = {topic.name: topic for topic in request.topics}
     partitions_asked_for = sum(_partitions_asked_for(broker, topic) for topic in topics.values())
-    describe = _Describer(broker, exchange.version)
+    settings = _Settings(broker, exchange.version)
     results = []
     for topic in topics.values():
         try:
             broker.shard.check_writable()
             creation.check_asked_for(partitions_asked_for)
-            results.append(_create(broker, creation, topic, occurrences[topic.name], describe))
+            results.append(_create(broker, creation, topic, occurrences[topic.name], settings))
         except ApiError as error:
             code, message = error_for(error)
             results.append(CreatableTopicResult(name=topic.name, error_code=code, error_message=message))
@@ -67,7 +67,7 @@ def create_topics(
 
 
 def _create(
-    broker: Broker, creation: TopicCreation, topic: CreatableTopic, occurrences: int, describe: _Describer
+    broker: Broker, creation: TopicCreation, topic: CreatableTopic, occurrences: int, settings: _Settings
 ) -> CreatableTopicResult:
     """Add one topic to those to be created.
 
@@ -77,7 +77,7 @@ def _create(
     if occurrences > 1:
         raise ApiError(ErrorCode.INVALID_REQUEST, "The request names this topic more than once.")
     creation.check_name(topic.name)
-    configs = _configs(broker, topic)
+    configs = settings.of(topic)
     partition_count = _partition_count(broker, topic)
     return CreatableTopicResult(
         name=topic.name,
@@ -85,20 +85,36 @@ def _create(
         error_message=None,
         num_partitions=partition_count,
         replication_factor=1,
-        configs=describe(configs),
+        configs=settings.described(configs),
     )
 
 
-class _Describer:
-    """Describes the settings of new topics, once for all topics that have the same."""
+class _Settings:
+    """The settings of the topics of one request."""
 
     def __init__(self, broker: Broker, version: int) -> None:
-        self._broker = broker
-        self._is_wanted = version >= FIRST_VERSION_WITH_CONFIGS
+        self._config = broker.config
+        self._image = broker.metadata
+        self._inherited = inherited_topic_configs(broker.config, broker.metadata)
+        self._are_told = version >= FIRST_VERSION_WITH_CONFIGS
         self._described: dict[frozenset[tuple[str, str]], Sequence[CreatableTopicConfigs]] = {}
 
-    def __call__(self, configs: Mapping[str, str]) -> Sequence[CreatableTopicConfigs]:
-        if not self._is_wanted:
+    def of(self, topic: CreatableTopic) -> Mapping[str, str]:
+        """Return the settings of a topic; of one that is given twice the last value holds, as in Kafka.
+
+        Raises:
+            ApiError: INVALID_CONFIG.
+        """
+        nulls = [config.name for config in topic.configs if config.value is None]
+        if nulls:
+            raise ApiError(ErrorCode.INVALID_CONFIG, f"These settings have no value: {listed(nulls)}.")
+        configs = {config.name: config.value for config in topic.configs if config.value is not None}
+        validate_topic_configs(configs, self._inherited)
+        return configs
+
+    def described(self, configs: Mapping[str, str]) -> Sequence[CreatableTopicConfigs]:
+        """Describe all settings of a topic that has these of its own; once for all topics that have the same."""
+        if not self._are_told:
             return ()
         key = frozenset(configs.items())
         if key not in self._described:
@@ -109,24 +125,9 @@ class _Describer:
                     read_only=effective.definition.is_read_only,
                     config_source=effective.source,
                 )
-                for effective in effective_configs.topic_configs(self._broker.config, self._broker.metadata, configs)
+                for effective in effective_configs.topic_configs(self._config, self._image, configs)
             ]
         return self._described[key]
-
-
-def _configs(broker: Broker, topic: CreatableTopic) -> Mapping[str, str]:
-    """Return the settings of the topic; of a setting that is given twice the last one holds, as in Kafka.
-
-    Raises:
-        ApiError: INVALID_CONFIG.
-    """
-    configs = {config.name: config.value for config in topic.configs}
-    given = {name: value for name, value in configs.items() if value is not None}
-    if len(given) != len(configs):
-        nulls = [name for name, value in configs.items() if value is None]
-        raise ApiError(ErrorCode.INVALID_CONFIG, f"These settings have no value: {listed(nulls)}.")
-    validate_topic_configs(given, inherited_topic_configs(broker.config, broker.metadata))
-    return given
 
 
 def _partition_count(broker: Broker, topic: CreatableTopic) -> int:
