@@ -42,6 +42,7 @@ EARLIEST_LOCAL: Final = -4
 LATEST_TIERED: Final = -5
 EARLIEST_PENDING_UPLOAD: Final = -6
 FIRST_VERSION_WITH: Final = {MAX_TIMESTAMP: 7, EARLIEST_LOCAL: 8, LATEST_TIERED: 9, EARLIEST_PENDING_UPLOAD: 11}
+FIRST_VERSION_WITH_LEADER_EPOCHS: Final = 4
 
 NOTHING_FOUND: Final = TimestampOffset(timestamp_ms=-1, offset=-1, leader_epoch=-1)
 
@@ -88,7 +89,7 @@ class Lookup:
             answer.error_code = error.error_code
         else:
             if found is not None:
-                _fill(answer, found)
+                self._fill(answer, found)
         return answer
 
     def _find(self, log: PartitionLog, timestamp: int, answer: ListOffsetsPartitionResponse) -> TimestampOffset | None:
@@ -132,7 +133,7 @@ class Lookup:
             try:
                 if work.error is not None:
                     raise ApiError(ErrorCode.KAFKA_STORAGE_ERROR, str(work.error))
-                _fill(answer, find() or NOTHING_FOUND)
+                self._fill(answer, find() or NOTHING_FOUND)
             except ApiError as error:
                 answer.error_code = error.error_code
             self._outstanding -= 1
@@ -142,6 +143,14 @@ class Lookup:
         self._outstanding += 1
         self._broker.when_read(work, then)
 
+    def _fill(self, answer: ListOffsetsPartitionResponse, found: TimestampOffset) -> None:
+        if self._exchange.version == 0:
+            answer.old_style_offsets = [] if found.offset < 0 else [found.offset]
+            return
+        answer.timestamp, answer.offset = found.timestamp_ms, found.offset
+        if self._exchange.version >= FIRST_VERSION_WITH_LEADER_EPOCHS:
+            answer.leader_epoch = found.leader_epoch
+
 
 def _found_in_l2(log: PartitionLog, search: TimestampSearchWork, timestamp: int, up_to: int) -> TimestampOffset | None:
     if search.batch is not None:
@@ -150,8 +159,3 @@ def _found_in_l2(log: PartitionLog, search: TimestampSearchWork, timestamp: int,
             return found if found.offset < up_to else None
     hot = log.offset_for_timestamp(timestamp, up_to=up_to, skip_cold=True)
     return None if hot is COLD else hot
-
-
-def _fill(answer: ListOffsetsPartitionResponse, found: TimestampOffset) -> None:
-    answer.timestamp, answer.offset, answer.leader_epoch = found.timestamp_ms, found.offset, found.leader_epoch
-    answer.old_style_offsets = [] if found.offset < 0 else [found.offset]
