@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from dotkafka.errors import StorageFailed
 from dotkafka.metadata.image import METADATA_PARTITION, MetadataImage, TopicImage
 from dotkafka.metadata.records import encode_metadata_record
 from dotkafka.protocol.error_codes import ErrorCode
 from dotkafka.protocol.messages.fetch import FETCH, FetchPartition, FetchRequest, FetchTopic
-from dotkafka.protocol.messages.metadata_records import PartitionRecord, RemoveTopicRecord, TopicRecord
+from dotkafka.protocol.messages.metadata_records import ConfigRecord, PartitionRecord, RemoveTopicRecord, TopicRecord
 from dotkafka.protocol.primitives import uuid_from_text
 from dotkafka.records.batch import encode_batch
 from dotkafka.records.record import Record
@@ -170,3 +172,41 @@ def test_the_metadata_partition_has_no_topic(boot: Any) -> None:
     running = boot()
     running.broker.metadata_log.create_topic("orders", 1, {})
     assert METADATA_PARTITION not in set(running.broker.metadata.partitions())
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("create"), st.sampled_from("abc"), st.integers(1, 3)),
+        st.tuples(st.just("delete"), st.sampled_from("abc"), st.just(0)),
+        st.tuples(st.just("configure"), st.sampled_from("abc"), st.integers(0, 3)),
+        st.tuples(st.just("checkpoint"), st.just(""), st.just(0)),
+        st.tuples(st.just("restart"), st.just(""), st.just(0)),
+    ),
+    max_size=12,
+)
+
+
+@given(STEPS)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_a_restart_never_changes_the_image(machine: Any, steps: list[tuple[str, str, int]]) -> None:
+    """Whatever is done, with checkpoints in between or not, the next broker sees what this one saw."""
+    machine = type(machine)()
+    running = machine.boot(checkpoint_interval_ms=10)
+    for step, name, number in [*steps, ("restart", "", 0)]:
+        log = running.broker.metadata_log
+        topic = log.image.topics_by_name.get(name)
+        if step == "create" and topic is None:
+            log.create_topic(name, number, {"segment.ms": str(number)})
+        elif step == "delete" and topic is not None:
+            log.change([RemoveTopicRecord(topic_id=topic.topic_id)])
+        elif step == "configure" and topic is not None:
+            value = str(number) if number else None
+            log.change([ConfigRecord(resource_type=2, resource_name=name, name="retention.ms", value=value)])
+        elif step == "checkpoint":
+            running.advance(20)
+        elif step == "restart":
+            running.settle()
+            image = running.broker.metadata
+            running = machine.boot(checkpoint_interval_ms=10)
+            assert running.broker.metadata == image
+            assert set(running.broker.shard.logs) <= {*image.partitions(), METADATA_PARTITION}
