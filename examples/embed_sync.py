@@ -1,7 +1,7 @@
 """A broker beside an ordinary, synchronous program: it runs in a thread, for the time of a `with` block.
 
-Here confluent-kafka talks to it; any other client, in any language, does too. For a broker that stays, with its data in a
-directory, use `dotkafka.run_in_thread("127.0.0.1:9092", data="data")` in the same way.
+Here confluent-kafka talks to it; any other client, in any language, does too. For a broker that stays, with its data in
+a directory, use `dotkafka.run_in_thread("127.0.0.1:9092", data="data")` in the same way.
 
 Run it: `python examples/embed_sync.py`. It needs `pip install dotkafka confluent-kafka`.
 """
@@ -29,7 +29,7 @@ def main() -> None:
         with Consumer(settings) as consumer:
             consumer.subscribe(["orders"])
             for message in consumer.consume(3, timeout=10):
-                print(f"cooking for {message.key().decode()}: {message.value().decode()}")
+                print(f"cooking for {message.key()!r}: {message.value()!r}")
             consumer.commit(asynchronous=False)
 
         print(f"in the log: {len(kafka.records('orders'))} records")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from dotkafka.broker.config import BrokerConfig
-from dotkafka.testing import RunningBroker
+
+if TYPE_CHECKING:
+    from dotkafka.testing import RunningBroker
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""A server speaks Kafka's framing over real sockets, bounds what clients can cost, and stops without losing anything."""
+"""A server speaks Kafka's framing over real sockets, bounds what clients can cost, and stops without loss."""
 
 from __future__ import annotations
 
@@ -158,10 +158,10 @@ async def test_requests_larger_than_any_buffer(connect: Any) -> None:
         assert bytes(range(256)) * 40_000 in bytes(fetched.responses[0].partitions[0].records)
 
 
-@pytest.mark.parametrize("limit", [{"max_connections": 1}, {"max_connections_per_ip": 1}])
-async def test_connections_are_limited(connect: Any, limit: dict[str, int]) -> None:
+@pytest.mark.parametrize("config", [BrokerConfig(max_connections=1), BrokerConfig(max_connections_per_ip=1)])
+async def test_connections_are_limited(connect: Any, config: BrokerConfig) -> None:
     """One too many is closed at once; when another leaves, there is room again."""
-    async with serve(config=BrokerConfig(**limit)) as server:
+    async with serve(config=config) as server:
         first, second = await connect(server), await connect(server)
         assert await second.is_closed_by_server()
         first.close()
@@ -209,14 +209,12 @@ async def test_a_stop_is_bounded_even_if_storage_hangs(connect: Any, caplog: pyt
     hanging.released.set()
 
 
-@pytest.mark.parametrize("on_disk", [False, True])
+@pytest.mark.parametrize("storage", ["memory", "directory"])
 async def test_what_was_acknowledged_before_a_stop_is_there_after_a_restart(
-    connect: Any,
-    on_disk: bool,
-    tmp_path: Path,
+    connect: Any, storage: str, tmp_path: Path
 ) -> None:
     """A stop in the middle of producing loses nothing that was answered, and duplicates nothing."""
-    data = tmp_path / "data" if on_disk else memory_storage()
+    data = memory_storage() if storage == "memory" else tmp_path / "data"
     server = serve(data=data)
     await server.start()
     client = await connect(server)
@@ -273,18 +271,16 @@ async def test_plain_text_at_a_tls_port_harms_nobody(connect: Any) -> None:
 
 async def test_clients_are_told_the_address_they_reached_or_the_advertised_one(connect: Any) -> None:
     """By default what they have reached works again; behind a port mapping somebody must say."""
-    for options, expected in (
-        ({"listen": "0.0.0.0:0"}, None),
-        ({"listen": "localhost:0"}, "localhost"),
-        ({"advertise": "kafka.example.org:1234"}, ("kafka.example.org", 1234)),
+    for server, expected in (
+        (serve("0.0.0.0:0"), "127.0.0.1"),
+        (serve("localhost:0"), "localhost"),
+        (serve(advertise="kafka.example.org:1234"), "kafka.example.org"),
     ):
-        async with serve(**options) as server:
+        async with server:
             client = await connect(server)
             (broker,) = (await client.request(METADATA, 9, MetadataRequest(topics=None))).brokers
-            if isinstance(expected, tuple):
-                assert (broker.host, broker.port) == expected
-            else:
-                assert (broker.host, broker.port) == (expected or "127.0.0.1", server.port)
+            assert broker.host == expected
+            assert broker.port == (1234 if expected == "kafka.example.org" else server.port)
 
 
 async def test_a_port_in_use_is_an_error_at_start() -> None:

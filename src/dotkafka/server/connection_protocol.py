@@ -60,7 +60,8 @@ class ConnectionProtocol(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Introduce the client to the broker, or close at once if there are too many."""
         self._transport = cast("asyncio.Transport", transport)
-        peer_host, peer_port = self._transport.get_extra_info("peername")[:2]
+        # A client that has already gone has no name any more.
+        peer_host, peer_port = (self._transport.get_extra_info("peername") or ("unknown", 0))[:2]
         self._peer = f"{peer_host} port {peer_port}"
         if not self._connections.admit(self, peer_host):
             self._transport.abort()
@@ -118,7 +119,7 @@ class ConnectionProtocol(asyncio.BufferedProtocol):
             return
         self._active_ms = now.monotonic_ms
         self._send_unsent()
-        while self._may_write and (parts := connection.take_responses()):
+        while not self._unsent and (parts := connection.take_responses()):
             self._unsent.extend(parts)
             self._send_unsent()
         if self._unsent:

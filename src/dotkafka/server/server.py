@@ -119,9 +119,12 @@ class Server:
             return
         loop = asyncio.get_running_loop()
         deadline_s = loop.time() + self._stop_timeout_s
+        self._connections.stop_reading()
+        # Python 3.11 drops, unclosed, a connection that it has accepted but not yet set up when the listener closes.
+        for _ in range(2):
+            await asyncio.sleep(0)
         for listener in self._listeners:
             listener.close()
-        self._connections.stop_reading()
         try:
             async with asyncio.timeout_at(deadline_s):
                 await self._driver.shut_down()

@@ -50,7 +50,8 @@ class StorageThreads:
         return not any(thread.is_alive() for thread in self._threads)
 
     def _start_lane(self, lane: Lane) -> SimpleQueue[StorageWork | None]:
-        self._queues[lane] = queue = SimpleQueue()
+        queue: SimpleQueue[StorageWork | None] = SimpleQueue()
+        self._queues[lane] = queue
         for number in range(_THREADS_PER_LANE[lane]):
             thread = threading.Thread(target=self._run, args=(queue,), name=f"dotkafka-{lane}-{number}", daemon=True)
             thread.start()
