@@ -145,6 +145,13 @@ def test_a_definition_that_contradicts_itself_is_a_type_error(definition: Any) -
         value_types(definition)
 
 
+def test_annotations_must_be_text() -> None:
+    """Without postponed annotations the order of definitions would matter; the author is told."""
+    early = type("Early", (), {"__annotations__": {"number": Int32}, "number": field()})
+    with pytest.raises(TypeError, match="from __future__ import annotations"):
+        struct(early)
+
+
 @pytest.mark.parametrize("text", ["none", "4", "0-3", "9+"])
 def test_versions_print_as_they_are_written(text: str) -> None:
     """Kafka's notation, in and out."""

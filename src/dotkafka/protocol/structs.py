@@ -210,8 +210,10 @@ def struct(cls: type[T]) -> type[T]:
     return typing.cast("type[T]", type(cls.__name__, (Struct,), namespace))
 
 
-def _is_required_struct(annotation: str) -> bool:
+def _is_required_struct(annotation: object) -> bool:
     """Tell whether a field always holds a struct: its annotation is one name, and not one of the wire types'."""
+    if not isinstance(annotation, str):
+        raise TypeError("a module of structs must start with `from __future__ import annotations`")
     return annotation.isidentifier() and annotation not in _ALIASES
 
 
