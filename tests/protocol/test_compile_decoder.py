@@ -131,6 +131,13 @@ def test_the_element_budget_bounds_a_message_of_tiny_elements() -> None:
         METADATA.decode_request(12, data)
 
 
+def test_a_damaged_message_of_many_elements_is_not_decoded_twice() -> None:
+    """The slow search for the fault ends early: the error is still `DecodeError`, and says how far it looked."""
+    data = encode_unsigned_varint(60_001) + b"\x01\x00" * 60_000
+    with pytest.raises(DecodeError, match="damaged somewhere after its first 10000 elements"):
+        METADATA.decode_request(9, data)
+
+
 def test_the_element_budget_counts_tagged_fields() -> None:
     """Tagged fields count: each becomes an object, whatever its size."""
     decode = compile_decoder(METADATA.request.layout(12), 10)

@@ -6,7 +6,8 @@ read inline, and those of records up to three; an array of numbers is one call. 
 
 What makes it safe: generated code may read nonsense but never past the data unnoticed. Reads past the end raise,
 except slices, and since the position only grows, one comparison at the end catches those. So no length is compared
-with the bytes left. On any failure the interpreter decodes again, and says what is wrong.
+with the bytes left. On any failure the interpreter decodes again, and says what is wrong; but since it is slow, not
+beyond the first 10,000 elements, so that a damaged message costs no more time than a sound one of its size.
 
 The element budget costs nothing in a message of fewer bytes than it has elements, for each takes a byte at least.
 Longer ones are decoded by a second function, made when the first of them comes, which counts.
@@ -20,8 +21,9 @@ from collections.abc import Callable
 from itertools import repeat
 from typing import Any
 
+from dotkafka.errors import DecodeError
 from dotkafka.protocol.generated_source import FAILURES, GeneratedSource
-from dotkafka.protocol.interpreter import MAX_STRING_BYTES, decode_struct, decode_tagged_fields
+from dotkafka.protocol.interpreter import MAX_STRING_BYTES, ElementBudgetSpent, decode_struct, decode_tagged_fields
 from dotkafka.protocol.layout import ArrayLayout, FieldLayout, StructLayout, ValueLayout, element_min_size_bytes
 from dotkafka.protocol.primitives import Buffer, decode_unsigned_varint
 from dotkafka.protocol.wire_types import RECORDS, STRING, FixedWidth, VariableWidth
@@ -29,6 +31,8 @@ from dotkafka.protocol.wire_types import RECORDS, STRING, FixedWidth, VariableWi
 Decoder = Callable[[Buffer, int], Any]
 
 _SMALL_ARRAY = 16
+
+_MAX_ELEMENTS_AGAIN = 10_000
 
 
 def compile_decoder(layout: StructLayout, max_elements: int) -> Decoder:
@@ -45,7 +49,7 @@ def _compile(layout: StructLayout, max_elements: int, *, is_counting: bool) -> D
         FAILURES=FAILURES,
         MAX_ELEMENTS=max_elements,
         counting_decoder=counting_decoder,
-        decode_again=functools.partial(decode_struct, layout),
+        decode_again=functools.partial(_decode_again, layout),
         long_length=_long_length,
         new=object.__new__,
         repeat=repeat,
@@ -55,6 +59,19 @@ def _compile(layout: StructLayout, max_elements: int, *, is_counting: bool) -> D
     _Writer(source, has_records=_has_records(layout), is_counting=is_counting).write_function(layout)
     counting = ", counting elements" if is_counting else ""
     return source.compile(f"decode {layout.cls.__name__} version {layout.version}{counting}", "decode")
+
+
+def _decode_again(layout: StructLayout, data: Buffer, position: int, max_elements: int) -> object:
+    """Let the interpreter decode what generated code could not, or say why it cannot be decoded."""
+    if max_elements <= _MAX_ELEMENTS_AGAIN:
+        return decode_struct(layout, data, position, max_elements)
+    try:
+        return decode_struct(layout, data, position, _MAX_ELEMENTS_AGAIN)
+    except ElementBudgetSpent as error:
+        raise DecodeError(
+            f"{layout.cls.__name__} version {layout.version} is damaged somewhere after its first "
+            f"{_MAX_ELEMENTS_AGAIN} elements, or has more than its element budget of {max_elements}: {error}"
+        ) from error
 
 
 def _has_records(layout: StructLayout) -> bool:

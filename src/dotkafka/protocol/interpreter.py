@@ -23,6 +23,10 @@ from dotkafka.protocol.wire_types import BYTES, RECORDS, STRING, FixedWidth, Var
 MAX_STRING_BYTES = 32767
 
 
+class ElementBudgetSpent(DecodeError):  # noqa: N818 (a condition, not a mistake)
+    """The message has more array elements and tagged fields than it may have."""
+
+
 def decode_struct(layout: StructLayout, data: Buffer, position: int, max_elements: int) -> object:
     """Return the struct that starts at `position`; bytes after it are ignored.
 
@@ -148,7 +152,8 @@ class _Reader:
 
     def spend_elements(self, count: int, position: int) -> None:
         if count > self.element_budget:
-            raise self.error("the message has more elements than its element budget allows", position)
+            error = self.error(f"{count} more elements, the element budget has {self.element_budget} left", position)
+            raise ElementBudgetSpent(str(error))
         self.element_budget -= count
 
     def read_tagged_fields(self, layout: StructLayout, target: object) -> None:

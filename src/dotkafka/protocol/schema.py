@@ -81,7 +81,7 @@ ResponseT = TypeVar("ResponseT")
 Decoder = Callable[[Buffer, int], Any]
 Encoder = Callable[[Any], Any]
 
-REQUEST_MAX_ELEMENTS: Final = 250_000
+REQUEST_MAX_ELEMENTS: Final = 100_000
 """Array elements and tagged fields that one request may have: each may cost a hundred bytes and more once decoded."""
 
 MESSAGE_MAX_ELEMENTS: Final = 4_000_000
