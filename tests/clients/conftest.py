@@ -25,7 +25,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import pytest
 import trustme
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -110,7 +110,7 @@ class Program:
         return self.finish(timeout_s)
 
     def kill(self) -> None:
-        """kill -9: it gets no chance to say good-bye."""
+        """End it by kill -9: it gets no chance to say good-bye."""
         self.process.kill()
         self.process.wait()
         self._reader.join()
@@ -232,8 +232,8 @@ def address(request: pytest.FixtureRequest) -> Address:
 def free_port() -> int:
     """A port that nothing listens on, and that no outgoing connection is ever given.
 
-    A client that keeps trying to reach a closed port inside the system's ephemeral range can end up connected to itself,
-    and then the server cannot have the port back; so this one lies below that range.
+    A client that keeps trying to reach a closed port inside the system's ephemeral range can end up connected to
+    itself, and then the server cannot have the port back; so this one lies below that range.
     """
     start = 20_000 + os.getpid() % 5_000
     for port in range(start, start + 5_000):
@@ -339,7 +339,7 @@ def start_program(tmp_path: Path) -> Iterator[Callable[[Sequence[str | Path]], P
 
 @pytest.fixture
 def client(start_program: Callable[[Sequence[str | Path]], Program]) -> Callable[[str], Client]:
-    """A client by the name of its folder; skips the test when its toolchain is missing, or fails it where CI is true."""
+    """A client by the name of its folder; without its toolchain the test is skipped, or fails where CI is true."""
     return lambda name: Client(name, start_program)
 
 
@@ -357,7 +357,7 @@ def create_topic(unique: Callable[[str], str]) -> Callable[..., str]:
     """Create a topic with so many partitions; its name. For tests whose subject is not topic creation."""
 
     def create(address: Address, partitions: int = 4, **config: str) -> str:
-        settings = {"bootstrap.servers": address.bootstrap}
+        settings: dict[str, str | int | float | bool] = {"bootstrap.servers": address.bootstrap}
         if address.ca is not None:
             settings |= {"security.protocol": "ssl", "ssl.ca.location": str(address.ca)}
         topic = unique("topic")
@@ -386,7 +386,7 @@ def assert_all_once_in_order() -> Callable[[Iterable[Record], Iterable[Record]],
     """Assert that what was received is what was sent: all of it, once, in order per partition."""
 
     def by_partition(records: Iterable[Record]) -> dict[int, list[tuple[object, ...]]]:
-        partitions = defaultdict(list)
+        partitions: dict[int, list[tuple[object, ...]]] = defaultdict(list)
         for record in records:
             partitions[record["partition"]].append((record["key"], record["value"], record.get("headers", {})))
         return partitions

@@ -6,6 +6,7 @@ the whole group, whatever happens to its members.
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import pytest
@@ -32,7 +33,7 @@ MEMBERS = {
 def is_shared(members: list[Program]) -> bool:
     """Whether every partition belongs to exactly one of the members, and no member is idle."""
     assignments = [member.of("assigned")[-1]["partitions"] if member.of("assigned") else [] for member in members]
-    return all(assignments) and sorted(sum(assignments, [])) == list(range(PARTITIONS))
+    return all(assignments) and sorted(chain.from_iterable(assignments)) == list(range(PARTITIONS))
 
 
 def committed(members: list[Program]) -> dict[int, int]:
@@ -54,7 +55,7 @@ def test_members_share_join_and_die(
     assert_all_once_in_order: Callable[..., None],
     name: str,
 ) -> None:
-    """Two members share the partitions, a third takes its part, one is killed and the others take over: no record lost."""
+    """Two members share the partitions, a third takes its part, one is killed and the others take over."""
     library, options = MEMBERS[name]
     program, producer = client(library), client("confluent_kafka")
     topic, group = create_topic(plain_address, PARTITIONS), unique("group")

@@ -23,14 +23,18 @@ ASSIGNORS = {
 
 
 def emit(event: str, **fields: object) -> None:
-    print(json.dumps({"event": event, **fields}), flush=True)
+    """Print one event."""
+    sys.stdout.write(json.dumps({"event": event, **fields}) + "\n")
+    sys.stdout.flush()
 
 
 def text(data: bytes | None) -> str | None:
+    """Decode, but leave null what is null."""
     return None if data is None else data.decode()
 
 
 async def produce() -> None:
+    """Send the batches, one after the other."""
     compression = OPTIONS.get("compression")
     async with AIOKafkaProducer(
         **SETTINGS,
@@ -52,17 +56,20 @@ async def produce() -> None:
                 emit("sent", partition=metadata.partition, offset=metadata.offset)
 
 
-class EmitAssignments(ConsumerRebalanceListener):
+class EmitAssignments(ConsumerRebalanceListener):  # type: ignore[misc]
     """Prints each assignment."""
 
     def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        """Nothing is left: these assignors are eager."""
         emit("assigned", partitions=[])
 
     def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        """All that the member has now."""
         emit("assigned", partitions=sorted(partition.partition for partition in assigned))
 
 
 async def read(consumer: AIOKafkaConsumer) -> None:
+    """Read until there is enough."""
     received = 0
     while received != OPTIONS.get("stop_after"):
         message = await consumer.getone()
@@ -81,6 +88,7 @@ async def read(consumer: AIOKafkaConsumer) -> None:
 
 
 async def member() -> None:
+    """Read as a member of the group until there is enough, or stdin ends."""
     consumer = AIOKafkaConsumer(
         **SETTINGS,
         group_id=OPTIONS["group"],
@@ -108,6 +116,7 @@ async def member() -> None:
 
 
 async def stdin_end() -> None:
+    """Return when stdin ends."""
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     await reader.read()

@@ -3,6 +3,7 @@
 import json
 import sys
 import threading
+from typing import cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
@@ -14,14 +15,24 @@ if "ca" in OPTIONS:
 
 
 def emit(event: str, **fields: object) -> None:
-    print(json.dumps({"event": event, **fields}), flush=True)
+    """Print one event."""
+    sys.stdout.write(json.dumps({"event": event, **fields}) + "\n")
+    sys.stdout.flush()
 
 
-def text(data: bytes | None) -> str | None:
-    return None if data is None else data.decode()
+def text(data: str | bytes | None) -> str | None:
+    """Decode, but leave null what is null."""
+    return data.decode() if isinstance(data, bytes) else data
+
+
+def set_at_stdin_end(event: threading.Event) -> None:
+    """Wait for the end of stdin, the order to stop."""
+    sys.stdin.read()
+    event.set()
 
 
 def produce() -> None:
+    """Send the batches, one after the other."""
     producer = Producer(
         SETTINGS
         | {
@@ -51,6 +62,7 @@ def produce() -> None:
 
 
 def member() -> None:
+    """Read as a member of the group until there is enough, or stdin ends."""
     settings = SETTINGS | {
         "group.id": OPTIONS["group"],
         "auto.offset.reset": "earliest",
@@ -65,7 +77,7 @@ def member() -> None:
         settings["group.instance.id"] = OPTIONS["instance_id"]
     consumer = Consumer(settings)
     is_asked_to_stop = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), is_asked_to_stop.set()), daemon=True).start()
+    threading.Thread(target=set_at_stdin_end, args=(is_asked_to_stop,), daemon=True).start()
     cooperative = settings["partition.assignment.strategy"] == "cooperative-sticky"
     assignment: set[int] = set()
 
@@ -94,7 +106,7 @@ def member() -> None:
             offset=message.offset(),
             key=text(message.key()),
             value=text(message.value()),
-            headers={name: text(value) for name, value in message.headers() or []},
+            headers={name: text(value) for name, value in cast("list[tuple[str, bytes]]", message.headers() or [])},
         )
         if not OPTIONS["auto_commit"]:
             for committed in consumer.commit(message=message, asynchronous=False):

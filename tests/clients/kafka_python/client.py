@@ -22,14 +22,24 @@ ASSIGNORS = {
 
 
 def emit(event: str, **fields: object) -> None:
-    print(json.dumps({"event": event, **fields}), flush=True)
+    """Print one event."""
+    sys.stdout.write(json.dumps({"event": event, **fields}) + "\n")
+    sys.stdout.flush()
 
 
 def text(data: bytes | None) -> str | None:
+    """Decode, but leave null what is null."""
     return None if data is None else data.decode()
 
 
+def set_at_stdin_end(event: threading.Event) -> None:
+    """Wait for the end of stdin, the order to stop."""
+    sys.stdin.read()
+    event.set()
+
+
 def produce() -> None:
+    """Send the batches, one after the other."""
     compression = OPTIONS.get("compression")
     producer = KafkaProducer(
         **SETTINGS,
@@ -53,19 +63,22 @@ def produce() -> None:
     producer.close()
 
 
-class EmitAssignments(ConsumerRebalanceListener):
+class EmitAssignments(ConsumerRebalanceListener):  # type: ignore[misc]
     """Prints each assignment."""
 
     def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        """Nothing is left: these assignors are eager."""
         emit("assigned", partitions=[])
 
     def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        """All that the member has now."""
         emit("assigned", partitions=sorted(partition.partition for partition in assigned))
 
 
 def member() -> None:
+    """Read as a member of the group until there is enough, or stdin ends."""
     is_asked_to_stop = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), is_asked_to_stop.set()), daemon=True).start()
+    threading.Thread(target=set_at_stdin_end, args=(is_asked_to_stop,), daemon=True).start()
     consumer = KafkaConsumer(
         **SETTINGS,
         group_id=OPTIONS["group"],

@@ -56,7 +56,12 @@ def test_idempotent_gzip(
     """Compressed batches of an idempotent producer come back whole."""
     topic, records = create_topic(plain_address), make_records(200)
     platformatic.run(
-        "produce", plain_address, topic=topic, batches=[records[:100], records[100:]], compression="gzip", idempotent=True
+        "produce",
+        plain_address,
+        topic=topic,
+        batches=[records[:100], records[100:]],
+        compression="gzip",
+        idempotent=True,
     )
     reader = platformatic.start(
         "member", plain_address, topic=topic, group=unique("group"), auto_commit=True, stop_after=200
