@@ -68,11 +68,14 @@ class FaultyWal(MemoryWal):
         """What every append was asked to write, also those that failed."""
         self.trimmed: list[int] = []
         """Up to where L1 was allowed to forget, call by call."""
+        self.writers: list[FaultyWriter] = []
+        """All that were ever opened."""
 
     def open(self, shard: int, owner: str, *, minimum_epoch: int = 0, minimum_sequence: int = 0) -> "FaultyWriter":
         """Open the shard; its writer fails when this log is told to."""
         writer = super().open(shard, owner, minimum_epoch=minimum_epoch, minimum_sequence=minimum_sequence)
-        return FaultyWriter(self, writer)
+        self.writers.append(FaultyWriter(self, writer))
+        return self.writers[-1]
 
     def copy(self) -> "FaultyWal":
         """What a crash at this moment leaves."""
@@ -412,6 +415,12 @@ def values() -> Callable[[Buffer | None], list[bytes | None]]:
 def machine() -> Machine:
     """Storage, clock and dice."""
     return Machine()
+
+
+@pytest.fixture
+def new_machine() -> Callable[[], Machine]:
+    """Makes a machine: for properties, of which each example needs one of its own."""
+    return Machine
 
 
 @pytest.fixture
