@@ -39,6 +39,8 @@ class LocalClient:
             EncodeError: the request cannot be written at this version.
             ConnectionError: the broker closed the connection instead of answering.
         """
+        if self._connection.is_closing:
+            raise ConnectionError("the broker has closed the connection")
         self._correlation_id += 1
         header = RequestHeader(api.key, version, self._correlation_id, _CLIENT_ID)
         frame = bytearray(encode_request_header(header) + api.encode_request(version, request))

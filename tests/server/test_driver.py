@@ -1,0 +1,110 @@
+"""The driver moves a broker on: with the loop's iterations, with time, with finished work."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dotkafka.protocol.messages.create_topics import CREATE_TOPICS, CreatableTopic, CreateTopicsRequest
+from dotkafka.protocol.messages.fetch import FETCH, FetchPartition, FetchRequest, FetchTopic
+from dotkafka.protocol.messages.produce import PRODUCE, PartitionProduceData, ProduceRequest, TopicProduceData
+from dotkafka.records.batch import encode_batch
+from dotkafka.records.record import Record
+from dotkafka.server import Storage, memory_storage, serve
+from dotkafka.testing.clock import ManualClock
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dotkafka.storage.spi import Buffer, WalWriter
+
+pytestmark = pytest.mark.asyncio
+
+CREATE_ORDERS = CreateTopicsRequest(topics=[CreatableTopic(name="orders", num_partitions=1, replication_factor=1)])
+
+
+class CountingWal:
+    """A write-ahead log in memory that counts its appends."""
+
+    durable = True
+
+    def __init__(self) -> None:
+        self.appends = 0
+        self._wal = memory_storage().wal
+
+    def open(self, shard: int, owner: str, **options: Any) -> WalWriter:
+        """Give a writer that counts."""
+        writer = self._wal.open(shard, owner, **options)
+        append = writer.append
+
+        def count_and_append(parts: Sequence[Buffer]) -> int:
+            self.appends += 1
+            return append(parts)
+
+        writer.append = count_and_append  # type: ignore[method-assign]
+        return writer
+
+    def read(self, shard: int, from_sequence: int) -> Any:
+        """Read what was appended."""
+        return self._wal.read(shard, from_sequence)
+
+
+def produce_request() -> ProduceRequest:
+    """Ask for one record to be written."""
+    batch = encode_batch([Record(0, 1, None, b"value", ())])
+    data = TopicProduceData(name="orders", partition_data=[PartitionProduceData(index=0, records=batch)])
+    return ProduceRequest(acks=-1, timeout_ms=10_000, topic_data=[data])
+
+
+async def test_requests_of_one_iteration_share_a_flush() -> None:
+    """Twenty clients that are readable at once cost one append, not twenty."""
+    wal = CountingWal()
+    async with serve(data=Storage(wal, memory_storage().checkpoints)) as server:
+        clients = [server.connect_locally() for _ in range(20)]
+        await clients[0].request(CREATE_TOPICS, 5, CREATE_ORDERS)
+        before = wal.appends
+        answers = await asyncio.gather(*(client.request(PRODUCE, 9, produce_request()) for client in clients))
+        offsets = [answer.responses[0].partition_responses[0].base_offset for answer in answers]
+        assert offsets == list(range(20))
+        assert wal.appends == before + 1
+        for client in clients:
+            client.close()
+
+
+async def test_a_wait_ends_at_its_deadline_and_not_before() -> None:
+    """By the broker's clock."""
+    clock = ManualClock()
+    async with serve(clock=clock) as server:
+        client = server.connect_locally()
+        await client.request(CREATE_TOPICS, 5, CREATE_ORDERS)
+        fetch = FetchRequest(
+            max_wait_ms=50_000,
+            min_bytes=1,
+            session_epoch=-1,
+            topics=[FetchTopic(topic="orders", partitions=[FetchPartition(partition_max_bytes=1000)])],
+        )
+        waiting = asyncio.ensure_future(client.request(FETCH, 11, fetch))
+        for duration_ms, is_over in ((0, False), (49_999, False), (1, True)):
+            clock.advance(duration_ms)
+            server.driver.schedule()
+            for _ in range(5):
+                await asyncio.sleep(0)
+            assert waiting.done() == is_over
+        client.close()
+
+
+async def test_real_time_wakes_it() -> None:
+    """The loop's timer takes the step that the deadline asks for."""
+    async with serve() as server, asyncio.timeout(10):
+        client = server.connect_locally()
+        await client.request(CREATE_TOPICS, 5, CREATE_ORDERS)
+        fetch = FetchRequest(
+            max_wait_ms=20,
+            min_bytes=1,
+            session_epoch=-1,
+            topics=[FetchTopic(topic="orders", partitions=[FetchPartition(partition_max_bytes=1000)])],
+        )
+        assert (await client.request(FETCH, 11, fetch)).error_code == 0
+        client.close()
