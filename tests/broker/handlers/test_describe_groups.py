@@ -1,0 +1,28 @@
+"""DescribeGroups: state, protocol, members and assignments."""
+
+import pytest
+
+from dotkafka.protocol.error_codes import ErrorCode
+from dotkafka.protocol.messages.describe_groups import DESCRIBE_GROUPS, DescribeGroupsRequest
+
+
+@pytest.mark.parametrize("version", range(7))
+def test_a_stable_group(client, version):
+    """Everything that an operator wants to know of a group and its members."""
+    joined = client.join()
+    client.sync(joined)
+    (group,) = client.call(DESCRIBE_GROUPS, version, DescribeGroupsRequest(groups=["g"])).groups
+    assert (group.error_code, group.group_id, group.group_state) == (0, "g", "Stable")
+    assert (group.protocol_type, group.protocol_data) == ("consumer", "range")
+    (member,) = group.members
+    assert (member.member_id, member.client_id, member.client_host) == (joined.member_id, "test-client", "/10.0.0.7")
+    assert (member.member_metadata, member.member_assignment) == (b"about range", b"all")
+
+
+@pytest.mark.parametrize(("version", "error"), [(0, 0), (5, 0), (6, ErrorCode.GROUP_ID_NOT_FOUND)])
+def test_an_unknown_group(client, version, error):
+    """Until version 5 it is a dead one, from version 6 an error (KIP-1043); others are described beside it."""
+    client.join("known")
+    unknown, known = client.call(DESCRIBE_GROUPS, version, DescribeGroupsRequest(groups=["g", "known"])).groups
+    assert (unknown.group_id, unknown.error_code, unknown.group_state) == ("g", error, "Dead")
+    assert (known.group_id, known.error_code, known.group_state) == ("known", 0, "CompletingRebalance")
