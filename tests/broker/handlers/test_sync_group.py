@@ -40,7 +40,7 @@ def test_a_follower_waits_for_the_leader(client, running):
         join = JoinGroupRequest(group_id="g", session_timeout_ms=10_000, rebalance_timeout_ms=20_000)
         join.member_id, join.protocol_type, join.protocols = "", "consumer", [protocol]
         member.send(JOIN_GROUP, 1, join)
-    running.advance(50)
+    running.advance(100)
     (leader,), (follower,) = client.received(), other.received()
     waiting = SyncGroupRequest(group_id="g", generation_id=1, member_id=follower.member_id)
     other.send(SYNC_GROUP, 3, waiting)
