@@ -2,10 +2,10 @@
 
 Three families, by who is at fault and what the catcher can do:
 
-- `ProtocolError`: bytes or values that are not what Kafka's protocol allows. `DecodeError` is the peer's fault (answer if
-  the protocol has an answer, else close the connection), `EncodeError` is ours or the caller's.
-- `StorageError`: a storage engine speaks through the seams of `dotkafka.storage.spi`. Its three kinds are three different
-  duties for the broker.
+- `ProtocolError`: bytes or values that are not what Kafka's protocol allows. `DecodeError` is the peer's fault (answer
+  if the protocol has an answer, else close the connection), `EncodeError` is ours or the caller's.
+- `StorageError`: a storage engine speaks through the seams of `dotkafka.storage.spi`. Its three kinds are three
+  different duties for the broker.
 - `ApiError`: an expected refusal that Kafka's protocol has an error code for. The dispatcher makes it a response.
 
 Any other exception that leaves dotkafka is a bug in dotkafka.

@@ -133,11 +133,13 @@ class FaultyCheckpointStore(MemoryCheckpointStore):
             raise self.read_errors.popleft()
         return super().read(shard, partition, offset, max_bytes)
 
-    def batch_for_timestamp(self, shard: int, partition: TopicIdPartition, timestamp_ms: int) -> Buffer | None:
+    def batch_for_timestamp(
+        self, shard: int, partition: TopicIdPartition, timestamp_ms: int, start_offset: int
+    ) -> Buffer | None:
         """Search, or fail."""
         if self.read_errors:
             raise self.read_errors.popleft()
-        return super().batch_for_timestamp(shard, partition, timestamp_ms)
+        return super().batch_for_timestamp(shard, partition, timestamp_ms, start_offset)
 
     def copy(self) -> "FaultyCheckpointStore":
         """What a crash at this moment leaves."""

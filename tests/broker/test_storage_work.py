@@ -47,7 +47,7 @@ def test_checkpoint_read_and_search(machine):
     read = ReadWork(machine.checkpoints, 0, PARTITION, 6, 100, inline=True)
     read.run()
     assert (read.lane, read.error, [bytes(batch) for batch in read.batches]) == ("read", None, [b"second"])
-    search = TimestampSearchWork(machine.checkpoints, 0, PARTITION, 50, inline=True)
+    search = TimestampSearchWork(machine.checkpoints, 0, PARTITION, 50, 0, inline=True)
     search.run()
     assert (search.lane, search.error, search.batch) == ("read", None, b"first")
 

@@ -246,7 +246,7 @@ def test_it_does_what_the_store_in_memory_does(data: st.DataObject) -> None:
             for offset, max_bytes in itertools.product(range(0, 120, 7), (0, 150, 10**6)):
                 expected = b"".join(memory.read(0, partition, offset, max_bytes))
                 assert b"".join(store.read(0, partition, offset, max_bytes)) == expected
-            for timestamp_ms in range(11):
-                expected_batch = memory.batch_for_timestamp(0, partition, timestamp_ms)
-                assert store.batch_for_timestamp(0, partition, timestamp_ms) == expected_batch
+            for timestamp_ms, offset in itertools.product(range(11), (0, 33, 70)):
+                expected_batch = memory.batch_for_timestamp(0, partition, timestamp_ms, offset)
+                assert store.batch_for_timestamp(0, partition, timestamp_ms, offset) == expected_batch
         store.close()

@@ -43,6 +43,9 @@ class BrokerConfig:
     max_pending_requests_per_connection: int = 100
     """Requests of one connection that may wait for their answers before no more are read. dotkafka's own."""
 
+    producer_id_expiration_ms: int = 86_400_000
+    """A partition forgets a producer id that has been silent for so long; looked at with each checkpoint."""
+
     default_topic_configs: dict[str, str] = attrs.field(factory=dict)
     """Values for topic settings that a topic does not set itself, by the topic setting's name, such as
     `retention.ms`.

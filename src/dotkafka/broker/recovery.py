@@ -43,13 +43,15 @@ def recover(
     random_bytes: Callable[[int], bytes],
 ) -> Broker:
     """Open the storage and return a broker in the state that it describes; see `Broker.open`."""
-    checkpoint = checkpoints.load(SHARD)
+    before = checkpoints.load(SHARD)
     writer = wal.open(
         SHARD,
         f"broker {config.node_id}",
-        minimum_epoch=checkpoint.epoch + 1 if checkpoint else 0,
-        minimum_sequence=checkpoint.next_sequence if checkpoint else 0,
+        minimum_epoch=before.epoch + 1 if before else 0,
+        minimum_sequence=before.next_sequence if before else 0,
     )
+    # Again, now that a former owner can no longer write: it may have saved one more in between.
+    checkpoint = checkpoints.load(SHARD)
 
     def open_shard(on_advance: Callable[[PartitionLog], None]) -> Shard:
         shard = Shard(SHARD, writer, checkpoints, durable=wal.durable, config=config, on_advance=on_advance)

@@ -26,6 +26,7 @@ from dotkafka.broker.storage_work import (
 )
 from dotkafka.errors import ApiError, Fenced, StorageError, StorageUnavailable
 from dotkafka.log.partition_log import PartitionLog
+from dotkafka.log.tail import BATCH_OVERHEAD_BYTES
 from dotkafka.protocol.error_codes import ErrorCode
 from dotkafka.storage.spi import Changes, PartitionChanges, TopicIdPartition
 
@@ -112,8 +113,9 @@ class Shard:
         self._checkpointing: CheckpointWork | None = None
         self._checkpoint_ends: dict[PartitionLog, int] = {}
         self._tail_order: deque[tuple[PartitionLog, int]] = deque()
-        """(partition, size) of batches in L0, oldest first: in which order memory forgets."""
+        """(partition, memory) of batches in L0, oldest first: in which order memory forgets."""
         self._tail_bytes = 0
+        """Memory of L0, all partitions together."""
         self._uncheckpointed_bytes = 0
 
     @property
@@ -218,9 +220,11 @@ class Shard:
         self._new_work.append(work)
         return work
 
-    def search_timestamp(self, partition: TopicIdPartition, timestamp_ms: int) -> TimestampSearchWork:
-        """Ask for the first batch of a partition in L2 that reaches a timestamp."""
-        work = TimestampSearchWork(self._checkpoints, self.number, partition, timestamp_ms, inline=self._inline)
+    def search_timestamp(self, log: PartitionLog, timestamp_ms: int) -> TimestampSearchWork:
+        """Ask for the first batch of a partition in L2, from its log start offset on, that reaches a timestamp."""
+        work = TimestampSearchWork(
+            self._checkpoints, self.number, log.partition, timestamp_ms, log.log_start_offset, inline=self._inline
+        )
         self._new_work.append(work)
         return work
 
@@ -319,6 +323,7 @@ class Shard:
         partitions: dict[TopicIdPartition, PartitionChanges] = {}
         snapshots: dict[str, bytes | None] = {snapshot_name(partition): None for partition in self._deleted}
         for log, end_offset in self._checkpoint_ends.items():
+            log.remove_expired_producers(now, self._config.producer_id_expiration_ms)
             partitions[log.partition] = log.changes_for_checkpoint()
             snapshots[snapshot_name(log.partition)] = log.snapshot(end_offset)
         changes = Changes(
@@ -368,9 +373,10 @@ class Shard:
         self._shrink_tail()
 
     def _entered_tail(self, log: PartitionLog, size_bytes: int) -> None:
+        self._uncheckpointed_bytes += size_bytes
+        size_bytes += BATCH_OVERHEAD_BYTES
         self._tail_order.append((log, size_bytes))
         self._tail_bytes += size_bytes
-        self._uncheckpointed_bytes += size_bytes
 
     def _shrink_tail(self) -> None:
         """Let memory forget the oldest checkpointed batches until L0 is within its budget."""

@@ -118,14 +118,24 @@ class TimestampSearchWork(StorageWork):
     lane: Lane = "read"
 
     def __init__(
-        self, store: CheckpointStore, shard: int, partition: TopicIdPartition, timestamp_ms: int, *, inline: bool
+        self,
+        store: CheckpointStore,
+        shard: int,
+        partition: TopicIdPartition,
+        timestamp_ms: int,
+        start_offset: int,
+        *,
+        inline: bool,
     ) -> None:
         super().__init__(inline=inline)
         self._store = store
         self._shard = shard
         self._partition = partition
         self._timestamp_ms = timestamp_ms
+        self._start_offset = start_offset
         self.batch: Buffer | None = None
 
     def _call(self) -> None:
-        self.batch = self._store.batch_for_timestamp(self._shard, self._partition, self._timestamp_ms)
+        self.batch = self._store.batch_for_timestamp(
+            self._shard, self._partition, self._timestamp_ms, self._start_offset
+        )

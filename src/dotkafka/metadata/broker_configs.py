@@ -58,6 +58,10 @@ _FIXED: Final = {
         "How long committed offsets outlive the last member of their group.",
     ),
     "offsets.topic.num.partitions": (ConfigType.INT, "Partitions of __consumer_offsets."),
+    "producer.id.expiration.ms": (
+        ConfigType.INT,
+        "A partition forgets a producer id that has been silent for so long; looked at with each checkpoint.",
+    ),
     "socket.request.max.bytes": (ConfigType.INT, "Largest request; the connection of a larger one is closed."),
     "tail.max.bytes": (
         ConfigType.LONG,

@@ -134,20 +134,23 @@ class SqliteCheckpointStore:
             groups.close()
         return found
 
-    def batch_for_timestamp(self, shard: int, partition: TopicIdPartition, timestamp_ms: int) -> Buffer | None:
-        """Return the first batch whose largest timestamp is `timestamp_ms` or later, or None.
+    def batch_for_timestamp(
+        self, shard: int, partition: TopicIdPartition, timestamp_ms: int, start_offset: int
+    ) -> Buffer | None:
+        """Return the first batch that reaches a timestamp; see `CheckpointStore.batch_for_timestamp`.
 
-        Costs one index entry per group before it.
+        Costs one index entry per group from `start_offset` up to it.
         """
         with self._reader() as connection:
             groups = connection.execute(
-                f"{_SELECT_GROUPS} AND max_timestamp_ms >= ? ORDER BY last_offset",
-                (shard, *partition, timestamp_ms),
+                f"{_SELECT_GROUPS} AND last_offset >= ? AND max_timestamp_ms >= ? ORDER BY last_offset",
+                (shard, *partition, start_offset, timestamp_ms),
             )
             for layout, data, log_start_offset in groups:
+                # The group may begin with batches that come before, or that retention has taken out of sight.
+                first_offset = max(start_offset, log_start_offset)
                 for batch in _batches(layout, data):
-                    # The group may begin with batches that retention has taken out of sight.
-                    if batch.max_timestamp_ms >= timestamp_ms and batch.last_offset >= log_start_offset:
+                    if batch.max_timestamp_ms >= timestamp_ms and batch.last_offset >= first_offset:
                         groups.close()
                         return batch.data
         return None

@@ -2,7 +2,7 @@
 
 It is also the plainest reading of what `dotkafka.storage.spi` promises.
 
-Payloads are copied once, on append or save, because callers reuse their buffers. Reads hand out views of those copies.
+Nothing is copied: what a caller appends or saves does not change any more, and is kept as it is.
 """
 
 from bisect import bisect_left
@@ -33,7 +33,8 @@ class _Shard:
     epoch: int = -1
     owner: str = ""
     next_sequence: int = 0
-    entries: deque[WalEntry] = attrs.field(factory=deque)
+    entries: deque[tuple[int, int, tuple[Buffer, ...]]] = attrs.field(factory=deque)
+    """Sequence, epoch and the parts of each entry."""
 
 
 class MemoryWal:
@@ -63,8 +64,9 @@ class MemoryWal:
         if state is None:
             return
         with state.lock:
-            entries = [entry for entry in state.entries if entry.sequence >= from_sequence]
-        yield from entries
+            entries = [entry for entry in state.entries if entry[0] >= from_sequence]
+        for sequence, epoch, parts in entries:
+            yield WalEntry(sequence, epoch, memoryview(b"".join(parts)))
 
 
 class MemoryWalWriter:
@@ -83,11 +85,10 @@ class MemoryWalWriter:
 
     def append(self, parts: Sequence[Buffer]) -> int:
         """Append one entry; see `WalWriter.append`."""
-        payload = b"".join(parts)
         with self._state.lock:
             self._check_owner()
             sequence = self._state.next_sequence
-            self._state.entries.append(WalEntry(sequence, self.epoch, memoryview(payload)))
+            self._state.entries.append((sequence, self.epoch, tuple(parts)))
             self._state.next_sequence = sequence + 1
             return sequence
 
@@ -96,7 +97,7 @@ class MemoryWalWriter:
         with self._state.lock:
             self._check_owner()
             entries = self._state.entries
-            while entries and entries[0].sequence < before_sequence:
+            while entries and entries[0][0] < before_sequence:
                 entries.popleft()
 
     def close(self) -> None:
@@ -130,11 +131,7 @@ class _StoredPartition:
             first_removed = [kept[count].base_offset] if count < len(kept) else []
             end_offset = min(end_offset, changes.truncate_to, *first_removed)
             kept = kept[:count]
-        added = [
-            batch._replace(data=memoryview(bytes(batch.data)))
-            for batch in changes.batches
-            if batch.last_offset >= end_offset
-        ]
+        added = [batch for batch in changes.batches if batch.last_offset >= end_offset]
         log_start_offset = max(self.log_start_offset, changes.log_start_offset)
         batches = [batch for batch in (*kept, *added) if batch.last_offset >= log_start_offset]
         end_offset = added[-1].last_offset + 1 if added else end_offset
@@ -201,17 +198,23 @@ class MemoryCheckpointStore:
         """Return whole batches from `offset` on; see `CheckpointStore.read`."""
         stored = self._find(shard, partition)
         found: list[Buffer] = []
-        for batch in stored.batches[bisect_left(stored.last_offsets, offset) :]:
+        for index in range(bisect_left(stored.last_offsets, offset), len(stored.batches)):
+            batch = stored.batches[index]
             max_bytes -= len(batch.data)
             if found and max_bytes < 0:
                 break
             found.append(batch.data)
         return found
 
-    def batch_for_timestamp(self, shard: int, partition: TopicIdPartition, timestamp_ms: int) -> Buffer | None:
-        """Return the first batch whose largest timestamp is `timestamp_ms` or later, or None."""
-        batches = self._find(shard, partition).batches
-        return next((batch.data for batch in batches if batch.max_timestamp_ms >= timestamp_ms), None)
+    def batch_for_timestamp(
+        self, shard: int, partition: TopicIdPartition, timestamp_ms: int, start_offset: int
+    ) -> Buffer | None:
+        """Return the first batch that reaches a timestamp; see `CheckpointStore.batch_for_timestamp`."""
+        stored = self._find(shard, partition)
+        for index in range(bisect_left(stored.last_offsets, start_offset), len(stored.batches)):
+            if stored.batches[index].max_timestamp_ms >= timestamp_ms:
+                return stored.batches[index].data
+        return None
 
     def close(self) -> None:
         """Do nothing: what was saved stays as long as this object."""

@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 import attrs
 
 Buffer = bytes | bytearray | memoryview
-"""What the seams take as bytes: never changed by the engine, and not changed by the caller until the call returns."""
+"""What the seams take and give as bytes. Nobody changes them any more, so an engine may keep them without a copy."""
 
 
 class TopicIdPartition(NamedTuple):
@@ -195,8 +195,13 @@ class CheckpointStore(Protocol):
         """
         ...
 
-    def batch_for_timestamp(self, shard: int, partition: TopicIdPartition, timestamp_ms: int) -> Buffer | None:
-        """Return the first batch (that one alone) whose largest timestamp is `timestamp_ms` or later, or None."""
+    def batch_for_timestamp(
+        self, shard: int, partition: TopicIdPartition, timestamp_ms: int, start_offset: int
+    ) -> Buffer | None:
+        """Return the first batch, from the one that holds `start_offset` on, that reaches a timestamp, or None.
+
+        That batch alone: the first whose largest timestamp is `timestamp_ms` or later.
+        """
         ...
 
     def close(self) -> None:

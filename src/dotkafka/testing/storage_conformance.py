@@ -87,13 +87,11 @@ class WriteAheadLogConformance:
         writer.close()
 
     def test_an_entry_is_the_concatenation_of_its_parts(self) -> None:
-        """Parts of any buffer type, empty ones and none at all make one entry; changing them later changes nothing."""
+        """Parts of any buffer type, empty ones and none at all make one entry."""
         wal = self.create_wal()
         writer = wal.open(0, "test")
-        changing = bytearray(b"bytearray")
-        writer.append([b"bytes", changing, b"", memoryview(b"a view")[2:]])
+        writer.append([b"bytes", bytearray(b"bytearray"), b"", memoryview(b"a view")[2:]])
         writer.append([])
-        changing[:] = b"XXXXXXXXX"
         expect(payloads(wal), [b"bytesbytearrayview", b""], "the entries")
         writer.close()
 
@@ -247,7 +245,7 @@ class CheckpointStoreConformance:
         store = self.create_store()
         expect(store.load(0), None, "the checkpoint")
         expect(self._read(store, 0), b"", "what is read")
-        expect(store.batch_for_timestamp(0, PARTITION, 0), None, "the batch for a timestamp")
+        expect(store.batch_for_timestamp(0, PARTITION, 0, 0), None, "the batch for a timestamp")
         store.close()
 
     def test_a_checkpoint_is_loaded_as_saved(self) -> None:
@@ -310,9 +308,12 @@ class CheckpointStoreConformance:
         self._save(store, 0, PartitionChanges(batches[:4]))
         self._save(store, 1, PartitionChanges(batches[4:]))
         for timestamp_ms, number in ((-1, 0), (0, 0), (1, 1), (1000, 1), (1001, 2), (3000, 2), (9000, 2)):
-            found = store.batch_for_timestamp(0, PARTITION, timestamp_ms)
+            found = store.batch_for_timestamp(0, PARTITION, timestamp_ms, 0)
             expect(found, batches[number].data, f"the batch for timestamp {timestamp_ms}")
-        expect(store.batch_for_timestamp(0, PARTITION, 9001), None, "a timestamp above all")
+        expect(store.batch_for_timestamp(0, PARTITION, 9001, 0), None, "a timestamp above all")
+        for start_offset in (batches[3].base_offset, batches[3].last_offset):
+            found = store.batch_for_timestamp(0, PARTITION, 0, start_offset)
+            expect(found, batches[3].data, f"the batch for any timestamp from offset {start_offset} on")
         store.close()
 
     def test_the_log_start_offset_drops_batches(self) -> None:
@@ -380,15 +381,6 @@ class CheckpointStoreConformance:
         for _ in range(2):
             self._save(store, 1, PartitionChanges(batches[2:], truncate_to=20))
         expect(self._read(store, 0), _joined(batches), "the batches")
-        store.close()
-
-    def test_saved_bytes_are_copies(self) -> None:
-        """A buffer that changes after the save changes nothing in the store."""
-        store = self.create_store()
-        data = bytearray(b"before")
-        self._save(store, 0, PartitionChanges([StoredBatch(0, 0, 0, memoryview(data))]))
-        data[:] = b"after!"
-        expect(self._read(store, 0), b"before", "the batch")
         store.close()
 
     def test_shards_are_apart(self) -> None:

@@ -77,7 +77,6 @@ def test_by_time_after_records_were_deleted(filled):
         assert (answer.offset, answer.timestamp) == (low, T0 + 10 * low)
 
 
-@pytest.mark.xfail(reason="L2 cannot be asked to search from the log start offset on: the seam has no such argument")
 def test_by_time_before_l2_knows_of_a_deletion(boot):
     """A batch that is deleted, but in L2 until the next checkpoint, does not hide those after it."""
     client = boot(tail_max_bytes=4000, checkpoint_bytes=1000).connect()

@@ -3,6 +3,7 @@
 import pytest
 
 from dotkafka.protocol.error_codes import ErrorCode
+from dotkafka.protocol.messages.fetch import FETCH
 from dotkafka.protocol.messages.metadata import METADATA, MetadataRequest
 from dotkafka.protocol.messages.produce import (
     PRODUCE,
@@ -10,6 +11,7 @@ from dotkafka.protocol.messages.produce import (
     ProduceRequest,
     TopicProduceData,
 )
+from dotkafka.records.compression import Compression
 
 
 def test_offsets_follow_each_other(client):
@@ -25,18 +27,12 @@ def test_answer_waits_for_durability(client, batch):
     client.send(PRODUCE, 9, client.produce_request("t", batch(b"a")))
     assert list(client.received()) == []
     reader = client.running.connect()
-    reader.send(*_fetch(reader, "t"))
+    reader.send(FETCH, 11, reader.fetch_request("t"))
     (early,) = reader.received()
     assert not early.responses[0].partitions[0].records
     client.running.settle()
     (response,) = client.received()
     assert response.responses[0].partition_responses[0].error_code == ErrorCode.NONE
-
-
-def _fetch(client, topic):
-    from dotkafka.protocol.messages.fetch import FETCH  # noqa: PLC0415 (the only use)
-
-    return FETCH, 11, client.fetch_request(topic)
 
 
 def test_by_topic_id(client, batch):
@@ -174,3 +170,15 @@ def test_each_partition_has_its_own_answer(client, batch):
     ]
     answers = client.call(PRODUCE, 9, request).responses[0].partition_responses
     assert [answer.error_code for answer in answers] == [0, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, 0]
+
+
+def test_zstd_needs_version_7(client, batch):
+    """Producers and consumers that cannot know zstd neither write nor get it (KIP-110)."""
+    client.create_topic("t")
+    records = batch(bytes(200), compression=Compression.ZSTD)
+    for version, error in ((6, ErrorCode.UNSUPPORTED_COMPRESSION_TYPE), (7, ErrorCode.NONE)):
+        response = client.call(PRODUCE, version, client.produce_request("t", records))
+        assert response.responses[0].partition_responses[0].error_code == error
+    for version, error in ((9, ErrorCode.UNSUPPORTED_COMPRESSION_TYPE), (10, ErrorCode.NONE)):
+        response = client.call(FETCH, version, client.fetch_request("t"))
+        assert response.responses[0].partitions[0].error_code == error

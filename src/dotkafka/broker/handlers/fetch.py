@@ -27,6 +27,7 @@ from dotkafka.protocol.messages.fetch import (
     PartitionData,
 )
 from dotkafka.records.batch import batch_headers
+from dotkafka.records.compression import Compression
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from dotkafka.storage.spi import Buffer
 
 READ_COMMITTED: Final = 1
+FIRST_VERSION_WITH_ZSTD: Final = 10
 FIRST_VERSION_WITH_TOPIC_IDS: Final = 13
 MAX_COLD_READS: Final = 16
 """Partitions read from L2 for one request; the others are served by the next one."""
@@ -132,7 +134,7 @@ class Reading:
         """Partitions that must be read from L2 first."""
         self._broker = broker
         self._context = context
-        self._by_id = version >= FIRST_VERSION_WITH_TOPIC_IDS
+        self._version = version
         self._read_committed = request.isolation_level == READ_COMMITTED
         self._cold_batches = cold_batches
         self._bytes_left = min(request.max_bytes, broker.config.fetch_max_bytes)
@@ -164,7 +166,9 @@ class Reading:
     def _read(self, partition: FetchedPartition) -> PartitionData:
         key = partition.key
         try:
-            _, log = self._broker.partition(key.topic_id if self._by_id else key.topic, key.partition)
+            _, log = self._broker.partition(
+                key.topic_id if self._version >= FIRST_VERSION_WITH_TOPIC_IDS else key.topic, key.partition
+            )
             self._broker.check_leader_epoch(partition.current_leader_epoch)
             return self._read_log(partition, log)
         except ApiError as error:
@@ -206,6 +210,8 @@ class Reading:
             if isinstance(given, StorageError):
                 raise ApiError(ErrorCode.KAFKA_STORAGE_ERROR, str(given))
             batches = self._fit(given, up_to)
+        if batches and self._version < FIRST_VERSION_WITH_ZSTD and _has_zstd(batches):
+            raise ApiError(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, "zstd takes Fetch version 10 or newer (KIP-110)")
         if batches:
             data.records = batches[0] if len(batches) == 1 else b"".join(batches)
             self._size_bytes += len(data.records)
@@ -252,6 +258,10 @@ def _is_news(partition: FetchedPartition, data: PartitionData) -> bool:
         or partition.last_stable_offset != data.last_stable_offset
         or partition.log_start_offset != data.log_start_offset
     )
+
+
+def _has_zstd(batches: Sequence[Buffer]) -> bool:
+    return any(header.compression == Compression.ZSTD for data in batches for _, header in batch_headers(data))
 
 
 def _remember(partition: FetchedPartition, data: PartitionData) -> None:

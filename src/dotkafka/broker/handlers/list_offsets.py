@@ -107,7 +107,7 @@ class Lookup:
         found = log.offset_for_timestamp(timestamp, up_to=up_to)
         if found is not COLD:
             return found or NOTHING_FOUND
-        search = self._broker.shard.search_timestamp(log.partition, timestamp)
+        search = self._broker.shard.search_timestamp(log, timestamp)
         self._wait(search, answer, lambda: _found_in_l2(log, search, timestamp, up_to))
         return None
 

@@ -10,7 +10,7 @@ an error closes the connection, as in Kafka, so that the client looks for a bett
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dotkafka.broker.dispatch import error_for, handles
 from dotkafka.broker.shard import refusal_for
@@ -25,6 +25,8 @@ from dotkafka.protocol.messages.produce import (
     TopicProduceData,
     TopicProduceResponse,
 )
+from dotkafka.records.batch import COMPRESSION_MASK
+from dotkafka.records.compression import Compression
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,8 +34,13 @@ if TYPE_CHECKING:
     from dotkafka.broker.broker import Broker
     from dotkafka.broker.connection import Exchange
     from dotkafka.errors import StorageError
+    from dotkafka.protocol.schema import Buffer
 
-VALID_ACKS = frozenset({-1, 0, 1})
+VALID_ACKS: Final = frozenset({-1, 0, 1})
+FIRST_VERSION_WITH_ZSTD: Final = 7
+FIRST_VERSION_WITH_TOPIC_IDS: Final = 13
+LOW_ATTRIBUTES_POSITION: Final = 22
+"""Of the byte of a record batch that names its compression."""
 
 
 @handles(PRODUCE, versions="3-13", advertised="0-13")
@@ -45,8 +52,7 @@ def produce(broker: Broker, request: ProduceRequest, exchange: Exchange[ProduceR
                 name=topic.name,
                 topic_id=topic.topic_id,
                 partition_responses=[
-                    _append(broker, request, topic, partition, by_id=exchange.version >= 13)
-                    for partition in topic.partition_data
+                    _append(broker, request, topic, partition, exchange.version) for partition in topic.partition_data
                 ],
             )
             for topic in request.topic_data
@@ -74,18 +80,22 @@ def produce(broker: Broker, request: ProduceRequest, exchange: Exchange[ProduceR
 
 
 def _append(
-    broker: Broker, request: ProduceRequest, topic: TopicProduceData, data: PartitionProduceData, *, by_id: bool
+    broker: Broker, request: ProduceRequest, topic: TopicProduceData, data: PartitionProduceData, version: int
 ) -> PartitionProduceResponse:
     """Append the batch of one partition, and return the answer to be given once it is durable."""
     try:
         if request.acks not in VALID_ACKS:
             raise ApiError(ErrorCode.INVALID_REQUIRED_ACKS, f"acks must be -1, 0 or 1, not {request.acks}")
         broker.shard.check_writable()
-        image, log = broker.partition(topic.topic_id if by_id else topic.name, data.index)
+        image, log = broker.partition(
+            topic.topic_id if version >= FIRST_VERSION_WITH_TOPIC_IDS else topic.name, data.index
+        )
         if image.is_internal:
             raise ApiError(ErrorCode.INVALID_TOPIC_EXCEPTION, f"{image.name} is written by the broker alone")
         if data.records is None:
             raise ApiError(ErrorCode.INVALID_RECORD, "the partition has no records")
+        if version < FIRST_VERSION_WITH_ZSTD and _is_zstd(data.records):
+            raise ApiError(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, "zstd takes Produce version 7 or newer (KIP-110)")
         result = log.append_as_leader(
             memoryview(data.records),
             leader_epoch=broker.shard.leader_epoch,
@@ -105,6 +115,12 @@ def _append(
         log_append_time_ms=result.log_append_time_ms,
         log_start_offset=result.log_start_offset,
     )
+
+
+def _is_zstd(records: Buffer) -> bool:
+    """Whether the batch says that it is compressed with zstd; what else it says is not checked yet."""
+    attributes = records[LOW_ATTRIBUTES_POSITION : LOW_ATTRIBUTES_POSITION + 1]
+    return bool(attributes) and attributes[0] & COMPRESSION_MASK == Compression.ZSTD
 
 
 def _partitions(response: ProduceResponse) -> Iterator[PartitionProduceResponse]:
