@@ -144,6 +144,9 @@ def consume(bootstrap: str, topic: str, count: int) -> float:
             "group.id": "bench",
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
+            # A consumer whose queue is full pauses for a second by default; then that would be measured.
+            "queued.min.messages": 1_000_000,
+            "fetch.queue.backoff.ms": 1,
             "log_level": 3,
         }
     )

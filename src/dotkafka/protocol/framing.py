@@ -1,18 +1,18 @@
 """Frames out of a byte stream: an int32 size, then that many bytes.
 
 `FrameReader` does no I/O. It is made for a receiver that is told where to put bytes (`asyncio.BufferedProtocol`,
-`socket.recv_into`): while a frame is under way, that is the frame's own bytearray, so that large frames are never
-copied; between frames it is a scratch buffer that many connections share, so that an idle connection costs next to
-nothing.
+`socket.recv_into`). Most frames are small, and many come in one read: they are received into a scratch buffer that all
+readers share, and copied out of it. What is missing of a large frame is received into that frame's own memory, so that
+large frames are never copied, and an idle connection costs next to nothing.
 
-A peer's word is not taken for its size: a size beyond the limit is an error before anything is allocated, and within
-it a frame gets memory only as its bytes arrive, at most `_FIRST_BYTES` or twice what it already has.
+A peer's word is not taken for its size: a size beyond the limit ends the stream before anything is allocated, and
+within it a frame gets memory only as its bytes arrive, at most `_FIRST_BYTES` or twice what it already has.
 """
 
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dotkafka.errors import DecodeError
 
@@ -21,28 +21,36 @@ if TYPE_CHECKING:
 
     from dotkafka.protocol.primitives import Buffer
 
-_SIZE = struct.Struct(">i")
-_FIRST_BYTES = 1024 * 1024
+SCRATCH_BYTES: Final = 256 * 1024
+"""A good size for the buffer that all readers of one thread share."""
+_DIRECT_BYTES: Final = 64 * 1024
+"""From this many missing bytes on, the rest of a frame is received into its own memory."""
+_FIRST_BYTES: Final = 1024 * 1024 + 64 * 1024
+"""What a frame gets on the word of its size: room for a request with one record batch of the default limit."""
+_SIZE: Final = struct.Struct(">i")
 
 
 class FrameReader:
-    """Cuts what one connection sends into frames.
+    """Cuts what one connection sends into frames: ask for `buffer`, fill it, say `received`, over and over.
 
     Args:
         max_frame_bytes: the largest size of a frame that is accepted.
-        scratch: where bytes between frames are received. Readers may share it if the caller calls `received` before it
-            asks any of them for a buffer again.
+        scratch: where small frames are received. Readers may share it if the caller calls `received` before it asks any
+            of them for a buffer again.
     """
 
-    __slots__ = ("_filled", "_frame", "_frame_bytes", "_prefix", "_scratch", "max_frame_bytes")
+    __slots__ = ("_filled", "_frame", "_frame_bytes", "_is_direct", "_prefix", "_scratch", "error", "max_frame_bytes")
 
     def __init__(self, max_frame_bytes: int, scratch: memoryview) -> None:
         self.max_frame_bytes = max_frame_bytes
+        self.error: DecodeError | None = None
+        """A size that is negative or over the limit: nothing after it can be understood, and no more frames come."""
         self._scratch = scratch
         self._prefix = b""
         self._frame: bytearray | None = None
         self._frame_bytes = 0
         self._filled = 0
+        self._is_direct = False
 
     @property
     def is_between_frames(self) -> bool:
@@ -51,82 +59,70 @@ class FrameReader:
 
     def buffer(self) -> memoryview:
         """Return where the next bytes are to be put, from its start on; never empty, good until `received`."""
-        if self._frame is None:
+        frame = self._frame
+        self._is_direct = frame is not None and self._frame_bytes - self._filled >= _DIRECT_BYTES
+        if frame is None or not self._is_direct:
             return self._scratch
-        self._grow()
-        return memoryview(self._frame)[self._filled :]
+        return memoryview(self._with_room(frame))[self._filled :]
 
     def received(self, count: int) -> list[bytearray]:
-        """Take `count` bytes that were put into `buffer()`, and return the frames that they complete, without sizes.
-
-        Raises:
-            DecodeError: a size is negative or over the limit; the stream cannot be read any further.
-        """
-        if self._frame is None:
+        """Take `count` bytes that were put into `buffer()`, and return the frames that they complete, without sizes."""
+        if not self._is_direct:
             return self.feed(self._scratch[:count])
+        self._is_direct = False
         self._filled += count
-        frame = self._finished_frame()
-        return [] if frame is None else [frame]
+        return self._finished_frame()
 
     def feed(self, data: Buffer) -> list[bytearray]:
-        """Take bytes from anywhere, and return copies of the frames that they complete, without sizes.
-
-        Raises:
-            DecodeError: a size is negative or over the limit; the stream cannot be read any further.
-        """
-        frames = []
-        position = self._feed_frame(data)
-        frame = self._finished_frame()
-        if frame is not None:
-            frames.append(frame)
+        """Take bytes from anywhere, and return copies of the frames that they complete, without sizes."""
+        frames: list[bytearray] = []
+        position = 0
+        if self._frame is not None:
+            position = self._fill(self._frame, data, 0)
+            frames += self._finished_frame()
         if self._prefix:
-            data = self._prefix + data[position:]
-            self._prefix, position = b"", 0
-        while len(data) - position >= _SIZE.size:
+            data, position = self._prefix + data[position:], 0
+            self._prefix = b""
+        while self.error is None and len(data) - position >= _SIZE.size:
             (size,) = _SIZE.unpack_from(data, position)
-            self._check_size(size)
             position += _SIZE.size
-            if size <= len(data) - position:
+            if not 0 <= size <= self.max_frame_bytes:
+                self.error = DecodeError(f"a frame of {size} bytes; 0 to {self.max_frame_bytes} are allowed")
+            elif size <= len(data) - position:
                 frames.append(bytearray(data[position : position + size]))
                 position += size
             else:
                 self._frame = bytearray(min(size, _FIRST_BYTES))
                 self._frame_bytes, self._filled = size, 0
-                self._feed_frame(data[position:])
-                return frames
-        self._prefix = bytes(data[position:])
+                position = self._fill(self._frame, data, position)
+        if self.error is None:
+            self._prefix = bytes(data[position:])
         return frames
 
-    def _check_size(self, size: int) -> None:
-        if not 0 <= size <= self.max_frame_bytes:
-            raise DecodeError(f"a frame of {size} bytes; 0 to {self.max_frame_bytes} are allowed")
-
-    def _feed_frame(self, data: Buffer) -> int:
-        """Copy as much of `data` into the frame under way as it lacks; return how much that was."""
-        position = 0
-        while self._frame is not None and position < len(data) and self._filled < self._frame_bytes:
-            self._grow()
-            piece = data[position : position + len(self._frame) - self._filled]
-            self._frame[self._filled : self._filled + len(piece)] = piece
+    def _fill(self, frame: bytearray, data: Buffer, position: int) -> int:
+        """Copy what belongs to the frame under way; return the position behind it."""
+        while position < len(data) and self._filled < self._frame_bytes:
+            frame = self._with_room(frame)
+            piece = data[position : position + len(frame) - self._filled]
+            frame[self._filled : self._filled + len(piece)] = piece
             self._filled += len(piece)
             position += len(piece)
         return position
 
-    def _grow(self) -> None:
-        """Make room behind what has arrived, if all there was is filled and the frame is not complete."""
-        if self._frame is not None and self._filled == len(self._frame) < self._frame_bytes:
-            room = bytes(min(self._filled, self._frame_bytes - self._filled))
-            try:
-                self._frame += room
-            except BufferError:  # the receiver still holds a view: a bytearray cannot grow under it, so it is copied
-                self._frame = self._frame + room
+    def _with_room(self, frame: bytearray) -> bytearray:
+        """Return the frame under way with room behind what has arrived, in new memory if all there was is filled."""
+        if self._filled < len(frame):
+            return frame
+        self._frame = grown = bytearray(min(self._frame_bytes, 2 * len(frame)))
+        grown[: self._filled] = frame
+        return grown
 
-    def _finished_frame(self) -> bytearray | None:
+    def _finished_frame(self) -> list[bytearray]:
         """Return the frame under way and forget it, if it is complete."""
         if self._frame is None or self._filled < self._frame_bytes:
-            return None
+            return []
         frame, self._frame = self._frame, None
-        return frame
+        return [frame]
 
 
 def encode_frame_size(parts: Iterable[Buffer]) -> bytes:

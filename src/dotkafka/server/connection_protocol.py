@@ -12,7 +12,7 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
-from dotkafka.server.frame_receiver import FrameReceiver
+from dotkafka.protocol.framing import FrameReader
 
 if TYPE_CHECKING:
     from dotkafka.broker.connection import Connection
@@ -45,7 +45,7 @@ class ConnectionProtocol(asyncio.BufferedProtocol):
         self._local_host = local_host
         self._transport: asyncio.Transport
         self._connection: Connection | None = None
-        self._receiver = FrameReceiver(connections.scratch, self._broker.config.socket_request_max_bytes)
+        self._reader = FrameReader(self._broker.config.socket_request_max_bytes, connections.scratch)
         self._received: deque[bytearray] = deque()
         self._unsent: deque[Buffer] = deque()
         self._is_reading = True
@@ -86,19 +86,19 @@ class ConnectionProtocol(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 (the event loop's guess; ours is better)
         """Return where to receive the next bytes."""
-        return self._receiver.get_buffer()
+        return self._reader.buffer()
 
     def buffer_updated(self, nbytes: int) -> None:
         """Give the broker the frames that are complete now."""
         if self._connection is None:
             return
-        frames = self._receiver.received(nbytes)
+        frames = self._reader.received(nbytes)
         now = self._driver.clock.now()
         self._active_ms = now.monotonic_ms
         if frames:
             self._received.extend(frames)
             self._serve(self._connection, now)
-        self._close_on_bad_size(self._connection)
+        self._close_on_bad_frame(self._connection)
 
     def pause_writing(self) -> None:
         """The client does not read as fast as it asks: keep the rest, and read no more of its requests."""
@@ -128,7 +128,7 @@ class ConnectionProtocol(asyncio.BufferedProtocol):
             self._transport.close()
         elif self._received:
             self._serve(connection, now)
-            self._close_on_bad_size(connection)
+            self._close_on_bad_frame(connection)
         else:
             self._update_reading()
 
@@ -166,14 +166,11 @@ class ConnectionProtocol(asyncio.BufferedProtocol):
         self._update_reading()
         self._driver.schedule()
 
-    def _close_on_bad_size(self, connection: Connection) -> None:
-        size = self._receiver.bad_size
-        if size is None or self._received or connection.is_doomed:
+    def _close_on_bad_frame(self, connection: Connection) -> None:
+        error = self._reader.error
+        if error is None or self._received or connection.is_doomed:
             return
-        limit = self._broker.config.socket_request_max_bytes
-        _logger.warning(
-            "closing the connection from %s: a frame of %d bytes; socket.request.max.bytes=%d", self._peer, size, limit
-        )
+        _logger.warning("closing the connection from %s: %s (socket.request.max.bytes)", self._peer, error)
         connection.close_when_answered()
         self._update_reading()
         self._driver.schedule()

@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from dotkafka.server.frame_receiver import SCRATCH_BYTES
+from dotkafka.protocol.framing import SCRATCH_BYTES
 
 if TYPE_CHECKING:
     import asyncio
