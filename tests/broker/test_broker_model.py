@@ -287,5 +287,5 @@ def test_broker_model(new_machine, batch, values):
     """Any mix of requests, time, full disks, crashes and restarts: clients see what the model says."""
     run_state_machine_as_test(
         lambda: BrokerModel(new_machine(), batch, values),  # type: ignore[arg-type]
-        settings=settings(max_examples=50, stateful_step_count=40, deadline=None),
+        settings=settings(max_examples=100, stateful_step_count=50, deadline=None),
     )
