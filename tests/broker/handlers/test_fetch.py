@@ -211,7 +211,8 @@ class TestCold:
 
     def test_everything_can_be_read(self, filled, values):
         """Reading from the start gives every record once and in order, from L2 and from memory."""
-        offset, read = 0, []
+        offset = 0
+        read: list[bytes] = []
         while len(read) < 30:
             got = values(filled.fetch("t", offset, max_bytes=3000).records)
             assert got
