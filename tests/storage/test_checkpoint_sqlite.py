@@ -35,15 +35,13 @@ class TestSqliteCheckpointStore(CheckpointStoreConformance):
 
 
 def test_the_file_has_large_pages_and_a_version(tmp_path: Path) -> None:
-    """64 KiB pages, a write-ahead journal and incremental vacuum are set before the first table."""
-    SqliteCheckpointStore(tmp_path / "checkpoint.db").close()
-    connection = sqlite3.connect(tmp_path / "checkpoint.db")
-    settings = [
-        connection.execute(f"PRAGMA {name}").fetchone()[0]
-        for name in ("page_size", "journal_mode", "auto_vacuum", "user_version")
-    ]
-    connection.close()
-    assert settings == [65536, "wal", 2, SCHEMA_VERSION]
+    """64 KiB pages and incremental vacuum are set before the first table; commits are durable."""
+    store = SqliteCheckpointStore(tmp_path / "checkpoint.db")
+    names = ("page_size", "auto_vacuum", "user_version", "journal_mode", "synchronous")
+    settings = [store._writer.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
+    store.close()
+    full = 2
+    assert settings == [65536, 2, SCHEMA_VERSION, "truncate", full]
 
 
 def test_a_newer_file_is_refused(tmp_path: Path) -> None:
