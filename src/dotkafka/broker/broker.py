@@ -28,8 +28,9 @@ from dotkafka.broker.groups import Groups
 from dotkafka.broker.metadata_log import MetadataLog
 from dotkafka.broker.purgatory import Purgatory
 from dotkafka.broker.recovery import recover
+from dotkafka.broker.shard import refusal_for
 from dotkafka.broker.storage_work import ReadWork, TimestampSearchWork
-from dotkafka.errors import ApiError
+from dotkafka.errors import ApiError, Fenced
 from dotkafka.protocol.error_codes import ErrorCode
 from dotkafka.storage.spi import TopicIdPartition
 
@@ -147,8 +148,11 @@ class Broker:
         """Return a partition by its topic's name or id.
 
         Raises:
-            ApiError: UNKNOWN_TOPIC_OR_PARTITION, or UNKNOWN_TOPIC_ID.
+            ApiError: UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, or NOT_LEADER_OR_FOLLOWER.
         """
+        if isinstance(self.shard.failure, Fenced):
+            # What is read here may be out of date: another owner writes.
+            raise refusal_for(self.shard.failure)
         if isinstance(topic, str):
             image = self.metadata.topics_by_name.get(topic)
             if image is None:

@@ -58,10 +58,10 @@ class BrokerConfig:
     group: GroupConfig = attrs.field(factory=GroupConfig)
     """Settings of the group coordinator."""
 
-    tail_max_bytes: int = 256 * 1024 * 1024
+    tail_max_bytes: int = 64 * 1024 * 1024
     """Budget for recent batches in memory (L0), all partitions together. Also the most that L2 may lag behind: beyond
     it producers are slowed to the pace of checkpoints."""
-    checkpoint_bytes: int = 32 * 1024 * 1024
+    checkpoint_bytes: int = 16 * 1024 * 1024
     """A checkpoint to L2 begins when this many bytes wait for it."""
     checkpoint_interval_ms: int = 10_000
     """A checkpoint to L2 begins when something has waited this long for it."""

@@ -72,9 +72,9 @@ class Groups:
         Raises:
             ApiError: COORDINATOR_NOT_AVAILABLE while nothing can be written.
         """
+        self._check_writable()
         topic = self._broker.metadata.topics_by_name.get(OFFSETS_TOPIC)
         if topic is None:
-            self._check_writable()
             topic = self._broker.metadata_log.create_topic(
                 OFFSETS_TOPIC, self._broker.config.offsets_topic_num_partitions, OFFSETS_TOPIC_CONFIGS
             )

@@ -1,8 +1,8 @@
 """MetadataLog: the one way to change what the cluster is, and the image of what it is.
 
 A change is some metadata records, written as one batch to `__cluster_metadata` and applied to the image at once. Every
-later request sees it, but it is not durable yet: an answer that rests on a change must wait for that
-(`Broker.respond_when_durable`). At start the image is rebuilt from the partition.
+later request sees it, but it is not durable yet: an answer that rests on a change waits for that (`respond`). At start
+the image is rebuilt from the partition.
 
 Invariant: the image is exactly what replaying the partition gives.
 """
@@ -10,7 +10,7 @@ Invariant: the image is exactly what replaying the partition gives.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from dotkafka.broker.log_configs import LogConfigs
 from dotkafka.errors import DecodeError, StorageFailed
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from dotkafka.broker.broker import Broker
+    from dotkafka.broker.connection import Exchange
     from dotkafka.errors import StorageError
     from dotkafka.metadata.image import MetadataRecord, TopicImage
     from dotkafka.storage.spi import Buffer
@@ -54,6 +55,8 @@ _LOG_CONFIG: Final = LogConfig(max_message_bytes=2**31 - 1)
 _BATCH_RECORDS: Final = 10_000
 """Replayed records of older changes that are applied to the image together: applying copies its mappings."""
 
+Response = TypeVar("Response")
+
 
 class MetadataLog:
     """Owner of the metadata partition and of the image; see the module."""
@@ -64,6 +67,8 @@ class MetadataLog:
         self._unapplied: list[MetadataRecord] = []
         """Records replayed at start that the image does not have yet."""
         self._log_configs = LogConfigs(broker.config)
+        self._undurable_changes = 0
+        """Changes in the image that a crash could still undo."""
         self._next_producer_id = 0
         self._producer_id_block_end = 0
 
@@ -115,20 +120,26 @@ class MetadataLog:
         batch = encode_batch(
             [Record(0, broker.now.wall_ms, None, encode_metadata_record(record)) for record in records]
         )
-        log = shard.log(METADATA_PARTITION)
-        result = log.append_as_leader(
-            memoryview(batch),
-            leader_epoch=shard.leader_epoch,
-            config=_LOG_CONFIG,
-            now=broker.now,
-            from_client=False,
-        )
-        if result.data is not None:
-            shard.write_batches(log, result.base_offset, result.data)
+        shard.append_own(METADATA_PARTITION, batch, _LOG_CONFIG, broker.now)
+        self._undurable_changes += 1
+        shard.when_durable(self._change_settled)
         self._image = image.apply(*records)
         removed = [image.topics_by_id[record.topic_id] for record in records if isinstance(record, RemoveTopicRecord)]
         if removed:
             self._forget(removed)
+
+    def respond(self, exchange: Exchange[Response], response: Response) -> None:
+        """Give an answer that rests on the image, at once unless a change is not durable yet.
+
+        If a change never will be, the connection is closed.
+        """
+        if self._undurable_changes:
+            self._broker.respond_when_durable(exchange, response)
+        else:
+            exchange.respond(response)
+
+    def _change_settled(self, _error: StorageError | None) -> None:
+        self._undurable_changes -= 1
 
     def _forget(self, topics: Sequence[TopicImage]) -> None:
         """Let go of what belongs to deleted topics."""
@@ -183,10 +194,10 @@ class MetadataLog:
     # -- ids -----------------------------------------------------------------------------------------------------------
 
     @property
-    def cluster_id(self) -> str:
+    def cluster_id(self) -> str | None:
         """The cluster's id in Kafka's text form, given to it when it is first asked for."""
         cluster_id = self.image.configs.get(_CLUSTER_RESOURCE, {}).get(CLUSTER_ID_CONFIG)
-        if cluster_id is None:
+        if cluster_id is None and self._broker.shard.is_writable:
             cluster_id = uuid_to_text(self.new_topic_id())
             logger.info("this is a new cluster; its id is %s", cluster_id)
             self.change(

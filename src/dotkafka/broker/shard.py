@@ -142,6 +142,11 @@ class Shard:
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
+    @property
+    def is_writable(self) -> bool:
+        """Whether a write would not be refused now."""
+        return self.failure is None and self._retry_at_ms is None
+
     def check_writable(self) -> None:
         """Refuse a write that could not be made durable.
 

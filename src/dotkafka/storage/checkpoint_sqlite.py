@@ -3,9 +3,10 @@
 Batches are stored in groups, blobs of whole batches of one partition, in pages of 64 KiB: both are there for speed. The
 tables are in `checkpoint_sqlite.sql`. One save is one transaction, durable when it returns.
 
-The journal is a rollback journal: what a save adds is then written once, while a write-ahead journal would copy it twice,
-at three times the processor time. The price is that reads wait while a save writes; what is read here is cold. TRUNCATE
-with synchronous=FULL syncs the journal's end too, so that a power cut cannot bring back what a commit has ended.
+The journal is a rollback journal: what a save adds is then written once, while a write-ahead journal would copy it
+twice, at three times the processor time. The price is that reads wait while a save writes; what is read here is cold.
+TRUNCATE with synchronous=FULL syncs the journal's end too, so that a power cut cannot bring back what a commit has
+ended.
 
 What retention, truncation or deletion has taken out of sight is removed in small portions by later saves, so that no
 save takes long because a large topic went. The file shrinks as slowly.

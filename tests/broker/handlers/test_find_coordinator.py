@@ -66,6 +66,5 @@ def test_while_nothing_can_be_written(client, running, machine, batch):
     other.send(PRODUCE, 9, other.produce_request("t", batch(b"a")))
     running.settle()
     client.send(FIND_COORDINATOR, 1, FindCoordinatorRequest(key="g"))
-    running.advance(250)
     (answer,) = client.received()
     assert answer.error_code == ErrorCode.COORDINATOR_NOT_AVAILABLE

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from dotkafka.protocol.error_codes import ErrorCode
+from dotkafka.protocol.messages.create_topics import CREATE_TOPICS, CreatableTopic, CreateTopicsRequest
 from dotkafka.protocol.messages.metadata import METADATA, MetadataRequest, MetadataRequestTopic, MetadataResponse
 from dotkafka.protocol.schema import NULL_UUID
 
@@ -139,3 +140,18 @@ def test_one_request_cannot_create_topics_without_bound(client: Any) -> None:
     """Beyond 10,000 partitions a request creates no more topics, and says so for each."""
     response = ask(client, *(f"t{number}" for number in range(10_002)))
     assert [topic.error_code for topic in response.topics[-3:]] == [0, *[ErrorCode.POLICY_VIOLATION] * 2]
+
+
+def test_a_topic_is_described_once_its_creation_is_durable(running: Any, client: Any) -> None:
+    """Whoever hears of a topic can rely on it, also if another client is creating it just now."""
+    ask(client, "first")
+    other = running.connect()
+    topic = CreatableTopic(name="new", num_partitions=1, replication_factor=1)
+    client.send(CREATE_TOPICS, 5, CreateTopicsRequest(topics=[topic], timeout_ms=1000))
+    other.send(METADATA, 9, MetadataRequest(topics=None))
+    assert list(other.received()) == []
+    running.settle()
+    (response,) = other.received()
+    assert sorted(names(response)) == ["first", "new"]
+    other.send(METADATA, 9, MetadataRequest(topics=None))
+    assert len(list(other.received())) == 1

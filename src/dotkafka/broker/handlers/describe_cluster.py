@@ -37,17 +37,13 @@ def describe_cluster(
             error_code=ErrorCode.MISMATCHED_ENDPOINT_TYPE if is_known else ErrorCode.UNSUPPORTED_ENDPOINT_TYPE,
             error_message=f"This is an endpoint of type {BROKERS}, a broker, not of type {request.endpoint_type}.",
         )
-    image_before = broker.metadata
     host, port = broker.advertised_listener(exchange.connection)
     wants_operations = request.include_cluster_authorized_operations
     response = DescribeClusterResponse(
-        cluster_id=broker.metadata_log.cluster_id,
+        cluster_id=broker.metadata_log.cluster_id or "",
         controller_id=broker.config.node_id,
         brokers=[DescribeClusterBroker(broker_id=broker.config.node_id, host=host, port=port)],
         cluster_authorized_operations=CLUSTER_OPERATIONS if wants_operations else NOT_ASKED_FOR,
     )
-    if broker.metadata is image_before:
-        return response
-    # The cluster has only now been given its id.
-    broker.respond_when_durable(exchange, response)
+    broker.metadata_log.respond(exchange, response)
     return None

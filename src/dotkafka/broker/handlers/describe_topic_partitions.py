@@ -35,7 +35,7 @@ MAX_PARTITIONS_PER_PAGE: Final = 2_000
 @handles(DESCRIBE_TOPIC_PARTITIONS, versions="0")
 def describe_topic_partitions(
     broker: Broker, request: DescribeTopicPartitionsRequest, exchange: Exchange[DescribeTopicPartitionsResponse]
-) -> DescribeTopicPartitionsResponse:
+) -> None:
     """Describe as many partitions as fit on the page."""
     room = max(min(request.response_partition_limit, MAX_PARTITIONS_PER_PAGE), 1)
     response = DescribeTopicPartitionsResponse()
@@ -58,7 +58,7 @@ def describe_topic_partitions(
             response.next_cursor = DescribeTopicPartitionsResponseCursor(topic_name=name, partition_index=end)
             break
     response.topics = topics
-    return response
+    broker.metadata_log.respond(exchange, response)
 
 
 def _names(broker: Broker, request: DescribeTopicPartitionsRequest) -> Sequence[str]:

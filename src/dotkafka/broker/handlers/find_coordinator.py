@@ -44,7 +44,7 @@ def find_coordinator(
             host=only.host,
             port=only.port,
         )
-    broker.respond_when_durable(exchange, response)
+    broker.metadata_log.respond(exchange, response)
     return None
 
 

@@ -39,9 +39,8 @@ FIRST_VERSION_BY_ID: Final = 12
 
 
 @handles(METADATA, versions="0-13")
-def metadata(broker: Broker, request: MetadataRequest, exchange: Exchange[MetadataResponse]) -> MetadataResponse | None:
+def metadata(broker: Broker, request: MetadataRequest, exchange: Exchange[MetadataResponse]) -> None:
     """Describe the cluster, and create the topics that are asked for and missing, where that is allowed."""
-    image_before = broker.metadata
     topics = _topics(broker, request, exchange.version)
     host, port = broker.advertised_listener(exchange.connection)
     response = MetadataResponse(
@@ -55,11 +54,7 @@ def metadata(broker: Broker, request: MetadataRequest, exchange: Exchange[Metada
             topic.topic_authorized_operations = TOPIC_OPERATIONS
     if request.include_cluster_authorized_operations:
         response.cluster_authorized_operations = CLUSTER_OPERATIONS
-    if broker.metadata is image_before:
-        return response
-    # Topics were created, or the cluster has only now been given its id.
-    broker.respond_when_durable(exchange, response)
-    return None
+    broker.metadata_log.respond(exchange, response)
 
 
 def _topics(broker: Broker, request: MetadataRequest, version: int) -> Sequence[MetadataResponseTopic]:
