@@ -81,7 +81,7 @@ class FileWal:
         self,
         file_system: FileSystem,
         *,
-        segment_bytes: int = 64 * 1024 * 1024,
+        segment_bytes: int = 32 * 1024 * 1024,
         spare_segments: int = 4,
         folder: str = "wal",
         random_bytes: Callable[[int], bytes] = token_bytes,
