@@ -31,6 +31,7 @@ docs: setup  ## Build the documentation into docs/_build
 	$(BIN)/sphinx-build -q -W -b html docs docs/_build
 
 bench: setup  ## Throughput and latency, beside librdkafka's mock cluster in the same run
+	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/broker.py
 
 setup: .venv/.ready

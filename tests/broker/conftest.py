@@ -332,7 +332,7 @@ class Client:
         protocol_type: str = "consumer",
         session_timeout_ms: int = 10_000,
     ) -> JoinGroupResponse:
-        """Join a group, alone or as the last of its members, and return the answer, which takes 50 ms at most."""
+        """Join a group, alone or as the last of its members, and return the answer, after the initial delay at most."""
         request = JoinGroupRequest(
             group_id=group,
             session_timeout_ms=session_timeout_ms,

@@ -128,7 +128,7 @@ class _Story:
 
     def __init__(self) -> None:
         self.clock_ms = 0
-        self.config = GroupConfig()
+        self.config = GroupConfig(group_initial_rebalance_delay_ms=50)
         self.numbers = itertools.count(1)
         self.log: list[tuple[bytes, bytes | None]] = []
         self.clients: dict[str, _Client] = {}

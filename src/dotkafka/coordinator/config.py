@@ -8,12 +8,11 @@ from attrs.validators import ge
 class GroupConfig:
     """What an operator may choose about consumer groups."""
 
-    group_initial_rebalance_delay_ms: int = attrs.field(default=50, validator=ge(0))
+    group_initial_rebalance_delay_ms: int = attrs.field(default=10, validator=ge(0))
     """How long an empty group waits for more members before its first rebalance.
 
-    Kafka waits 3000 ms, tuned for fleets that start over seconds, and every test and script pays for it. Members of
-    one process or one compose file join within tens of milliseconds: 50 ms still gathers them into one rebalance, and
-    the first read of a new group stays below 150 ms.
+    Kafka waits 3000 ms, tuned for fleets that start over seconds, and every test and script pays for it. 10 ms still
+    gather the members that one program starts together, and are lost in what a client itself takes to its first read.
     """
 
     group_min_session_timeout_ms: int = attrs.field(default=6_000, validator=ge(0))

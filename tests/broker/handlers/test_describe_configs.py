@@ -125,7 +125,7 @@ def test_a_broker_describes_its_configuration(boot: Any) -> None:
     assert told["message.max.bytes"] == ("2000", 4, False)
     assert told["log.retention.ms"] == ("5", 4, False)
     assert told["default.replication.factor"] == ("1", 5, True)
-    assert told["group.initial.rebalance.delay.ms"] == ("50", 5, True)
+    assert told["group.initial.rebalance.delay.ms"] == ("10", 5, True)
 
 
 def test_every_setting_of_the_broker_is_described(client: Any) -> None:
