@@ -1,5 +1,6 @@
 """The SQLite checkpoint store keeps the promises of the seam, and says clearly what is wrong with a file."""
 
+import contextlib
 import itertools
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
@@ -215,8 +216,11 @@ def test_it_does_what_the_store_in_memory_does(data: st.DataObject) -> None:
     """For any changes, checkpoints, reads and searches are the same."""
     partitions = [TopicIdPartition(bytes(16), number) for number in range(2)]
     memory = MemoryCheckpointStore()
-    with TemporaryDirectory() as directory:
-        store = SqliteCheckpointStore(Path(directory) / "checkpoint.db")
+    # Closed also where Hypothesis gives an example up half-way.
+    with (
+        TemporaryDirectory() as directory,
+        contextlib.closing(SqliteCheckpointStore(Path(directory) / "checkpoint.db")) as store,
+    ):
         for sequence in range(data.draw(st.integers(1, 6))):
             loaded = memory.load(0)
             changes = {}
@@ -247,4 +251,3 @@ def test_it_does_what_the_store_in_memory_does(data: st.DataObject) -> None:
             for timestamp_ms, offset in itertools.product(range(11), (0, 33, 70)):
                 expected_batch = memory.batch_for_timestamp(0, partition, timestamp_ms, offset)
                 assert store.batch_for_timestamp(0, partition, timestamp_ms, offset) == expected_batch
-        store.close()
