@@ -103,9 +103,9 @@ class Workload:
             self.did()
 
     def produce(self, topic, index, size):
-        """Append one idempotent batch of `size` records."""
+        """Append one idempotent batch of `size` records, unless it would have to wait for L2."""
         partition = self.model.partitions.get((topic, index))
-        if partition is None:
+        if partition is None or self.running.broker.shard.is_overloaded:
             return
         offset = len(partition.values)
         added = [b"%s-%d-%d-" % (topic.encode(), index, offset + number) + bytes(150) for number in range(size)]

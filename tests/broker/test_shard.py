@@ -415,23 +415,40 @@ class TestBudget:
         assert sum(log.tail_bytes for log in logs) < 3000 + 20 * 320
 
     def test_producers_wait_for_checkpoints_and_go_on_after(self, boot, machine, batch):
-        """Beyond the budget no connection is read; when L2 has caught up, those that were held back are ready again."""
+        """Beyond the budget a Produce waits, and its connection with it; the rest is served, also while L2 fails."""
         running = boot(tail_max_bytes=2000, checkpoint_bytes=1000)
         client, other = running.connect(), running.connect()
         client.create_topic("t")
-        machine.checkpoints.errors.append(StorageUnavailable("locked"))
+        machine.checkpoints.errors += [StorageUnavailable("locked")] * 2
         client.produce("t", bytes(2000))
         assert running.broker.shard.is_overloaded
+        assert running.broker.may_read(client.connection)
+        client.send(PRODUCE, 9, client.produce_request("t", batch(b"b")))
+        running.advance(RETRY_INTERVAL_MS)
+        assert list(client.received()) == []
         assert not running.broker.may_read(client.connection)
+        assert other.fetch("t").high_watermark == 1
         running.broker.take_ready_connections()
         running.advance(RETRY_INTERVAL_MS)
         assert not running.broker.shard.is_overloaded
         assert running.broker.may_read(client.connection)
-        assert running.broker.take_ready_connections() == (client.connection,)
-        assert running.broker.may_read(other.connection)
+        assert client.connection in running.broker.take_ready_connections()
+        (response,) = client.received()
+        assert response.responses[0].partition_responses[0].base_offset == 1
+
+    def test_those_who_wait_are_refused_when_storage_fails(self, boot, machine, batch):
+        """A held Produce is not left alone with storage that will never catch up."""
+        running = boot(tail_max_bytes=2000, checkpoint_bytes=1000)
+        client = running.connect()
+        client.create_topic("t")
+        machine.checkpoints.errors += [StorageUnavailable("locked"), StorageFailed("damaged")]
+        client.produce("t", bytes(2000))
+        client.send(PRODUCE, 9, client.produce_request("t", batch(b"b")))
+        running.advance(RETRY_INTERVAL_MS)
+        assert answers(client) == [(ErrorCode.KAFKA_STORAGE_ERROR, -1)]
 
     def test_overload_that_begins_and_ends_between_two_calls(self, boot, machine, batch):
-        """Whoever was told not to read is told to go on, also if the very next thing to happen is the end of it."""
+        """A Produce that came while L2 lagged is served also if the very next thing to happen is the end of it."""
         running = boot(tail_max_bytes=2000, checkpoint_bytes=1000)
         client = running.connect()
         client.create_topic("t")
@@ -439,18 +456,22 @@ class TestBudget:
         client.send(PRODUCE, 9, client.produce_request("t", batch(bytes(1200))))
         running.run(pick(running.take_work(), AppendWork))
         save = pick(running.take_work(), CheckpointWork)
-        client.send(PRODUCE, 9, client.produce_request("t", batch(bytes(1200))))
+        for _ in range(2):
+            client.send(PRODUCE, 9, client.produce_request("t", batch(bytes(1200))))
         assert not running.broker.may_read(client.connection)
         running.broker.take_ready_connections()
         running.run(save)
         assert running.broker.may_read(client.connection)
         assert client.connection in running.broker.take_ready_connections()
+        running.settle()
+        assert [code for code, _ in answers(client)] == [ErrorCode.NONE] * 3
 
     def test_deleting_a_topic_frees_the_budget(self, boot, machine):
         """What a deleted topic had in memory does not count any more."""
-        running = boot(tail_max_bytes=2000, checkpoint_bytes=1 << 30)
+        running = boot(tail_max_bytes=2000)
         client = running.connect()
         client.create_topic("t")
+        machine.checkpoints.errors.append(StorageUnavailable("locked"))
         client.produce("t", bytes(2000))
         assert running.broker.shard.is_overloaded
         client.call(DELETE_TOPICS, 1, DeleteTopicsRequest(topic_names=["t"], timeout_ms=1000))

@@ -18,6 +18,7 @@ All calls come from one thread at a time; only `StorageWork.run` may be elsewher
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, TypeVar
 
 from dotkafka.broker import handlers  # noqa: F401 (importing it registers the handlers)
@@ -73,7 +74,8 @@ class Broker:
         self.groups = Groups(self)
         self.is_closing = False
         self._ready: dict[Connection, None] = {}
-        self._held_back: dict[Connection, None] = {}
+        self._held: deque[tuple[Connection, Callable[[], None]]] = deque()
+        """Writes that wait until L2 has caught up, in the order in which they came."""
         """Those that were told not to be read since L2 lags behind."""
         self._reads: dict[ReadWork | TimestampSearchWork, Callable[[], None]] = {}
 
@@ -123,15 +125,13 @@ class Broker:
         self.now = now
         connection.abandon()
         self._ready.pop(connection, None)
-        self._held_back.pop(connection, None)
 
     def may_read(self, connection: Connection) -> bool:
         """Whether more requests of this connection may be read; when that changes, it is among the ready ones again."""
-        if self.shard.is_overloaded:
-            self._held_back[connection] = None
-            return False
         return not (
-            connection.is_doomed or connection.pending_requests >= self.config.max_pending_requests_per_connection
+            connection.is_doomed
+            or connection.is_held
+            or connection.pending_requests >= self.config.max_pending_requests_per_connection
         )
 
     def take_ready_connections(self) -> Sequence[Connection]:
@@ -141,6 +141,14 @@ class Broker:
 
     def _connection_ready(self, connection: Connection) -> None:
         self._ready[connection] = None
+
+    def hold(self, connection: Connection, serve: Callable[[], None]) -> None:
+        """Call `serve`, a write, when L2 has caught up. Until then nothing more is read of its connection.
+
+        Of that one alone: who reads, heartbeats or commits is not slowed down by those who write too much.
+        """
+        connection.is_held = True
+        self._held.append((connection, serve))
 
     # -- for the handlers ----------------------------------------------------------------------------------------------
 
@@ -204,9 +212,11 @@ class Broker:
             self._reads.pop(work)()
         else:
             self.shard.complete(work, now)
-        if self._held_back and not self.shard.is_overloaded:
-            self._ready.update(self._held_back)
-            self._held_back.clear()
+        while self._held and not self.shard.is_overloaded:
+            connection, serve = self._held.popleft()
+            connection.is_held = False
+            serve()
+            self._ready[connection] = None
 
     def when_read(self, work: ReadWork | TimestampSearchWork, then: Callable[[], None]) -> None:
         """Call `then` when a read of L2 has run."""

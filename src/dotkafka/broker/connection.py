@@ -102,6 +102,7 @@ class Connection:
         "is_closed",
         "is_closing",
         "is_doomed",
+        "is_held",
         "local",
         "peer_host",
     )
@@ -117,6 +118,8 @@ class Connection:
         self.is_closing = False
         """Whether the transport is to be closed after what `take_responses` has given."""
         self.is_closed = False
+        self.is_held = False
+        """Whether no more requests are read, since one of those read waits until storage has caught up."""
         self._on_ready = on_ready
         self._places: deque[Place] = deque()
 

@@ -10,6 +10,7 @@ of that API, closes the connection without an answer; only ApiVersions answers a
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from dotkafka.broker.connection import Exchange
@@ -40,6 +41,7 @@ class Handler(NamedTuple):
     versions: Versions
     advertised: Versions
     function: Callable[[Broker, Any, Exchange[Any]], Any]
+    is_paced: bool
 
 
 HANDLERS: dict[int, Handler] = {}
@@ -47,7 +49,7 @@ HANDLERS: dict[int, Handler] = {}
 
 
 def handles(
-    api: Api[Request, Response], *, versions: str, advertised: str | None = None
+    api: Api[Request, Response], *, versions: str, advertised: str | None = None, is_paced: bool = False
 ) -> Callable[
     [Callable[[Broker, Request, Exchange[Response]], Response | None]],
     Callable[[Broker, Request, Exchange[Response]], Response | None],
@@ -58,6 +60,7 @@ def handles(
         api: what it serves.
         versions: of the API that it serves, in Kafka's notation: `"4-18"`.
         advertised: what ApiVersions says, if that is not the same: some old clients look for versions they never use.
+        is_paced: whether its requests wait while L2 lags too far behind: those that write what clients send.
     """
 
     def register(
@@ -65,7 +68,7 @@ def handles(
     ) -> Callable[[Broker, Request, Exchange[Response]], Response | None]:
         served = Versions.parse(versions)
         HANDLERS[api.key] = Handler(
-            ApiKey(api.key).name, api, served, Versions.parse(advertised) if advertised else served, function
+            ApiKey(api.key).name, api, served, Versions.parse(advertised) if advertised else served, function, is_paced
         )
         return function
 
@@ -97,13 +100,22 @@ def dispatch(broker: Broker, connection: Connection, frame: bytearray) -> None:
         _refuse(connection, f"the {handler.name} request is malformed: {error}")
         return
     connection.begin(exchange)
+    if handler.is_paced and broker.shard.is_overloaded:
+        broker.hold(connection, partial(_serve, broker, handler, request, exchange))
+    else:
+        _serve(broker, handler, request, exchange)
+
+
+def _serve(broker: Broker, handler: Handler, request: Any, exchange: Exchange[Any]) -> None:
+    """Call the handler, and answer with what it returns."""
+    peer_host = exchange.connection.peer_host
     try:
         response = handler.function(broker, request, exchange)
     except ApiError as error:
-        logger.warning("%s from %s is refused: %s", handler.name, connection.peer_host, error)
+        logger.warning("%s from %s is refused: %s", handler.name, peer_host, error)
         exchange.close_connection()
     except Exception:
-        logger.exception("%s from %s failed; its connection is closed", handler.name, connection.peer_host)
+        logger.exception("%s from %s failed; its connection is closed", handler.name, peer_host)
         exchange.close_connection()
     else:
         if response is not None:

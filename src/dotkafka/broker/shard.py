@@ -207,8 +207,8 @@ class Shard:
 
     @property
     def is_overloaded(self) -> bool:
-        """Whether L2 lags so far behind that producers must wait."""
-        return self._uncheckpointed_bytes >= self._config.tail_max_bytes
+        """Whether L2 lags so far behind that producers must wait; not once they can only be refused."""
+        return self.failure is None and self._uncheckpointed_bytes >= self._config.tail_max_bytes
 
     def _gathering(self) -> Flush:
         flush = self._flushes[-1]
@@ -351,6 +351,7 @@ class Shard:
             return now.monotonic_ms >= self._checkpoint_retry_at_ms
         return (
             self._uncheckpointed_bytes >= self._config.checkpoint_bytes
+            or self.is_overloaded
             or now.monotonic_ms >= self._dirty_since_ms + self._config.checkpoint_interval_ms
             or (is_closing and self._appending is None and not self._flushes[0].parts)
         )
