@@ -7,6 +7,7 @@ from dotkafka.coordinator.config import GroupConfig
 from dotkafka.errors import StorageFailed
 from dotkafka.protocol.error_codes import ErrorCode
 from dotkafka.protocol.messages.heartbeat import HEARTBEAT, HeartbeatRequest
+from dotkafka.protocol.messages.join_group import JOIN_GROUP, JoinGroupRequest, JoinGroupRequestProtocol
 from dotkafka.protocol.messages.offset_commit import (
     OFFSET_COMMIT,
     OffsetCommitRequest,
@@ -110,6 +111,27 @@ def test_failed_storage_ends_waiting_answers(client, running, machine):
     assert answer.error_code == ErrorCode.COORDINATOR_NOT_AVAILABLE
     assert running.broker.next_deadline_ms() is None
     running.advance(1_000_000)
+
+
+def test_failed_storage_ends_waiting_requests(client, running, machine, batch):
+    """Whoever waits for other members is not left to wait when the coordinator can write no more."""
+    client.create_topic("t")
+    client.join()
+    waiting = running.connect()
+    request = JoinGroupRequest(
+        group_id="g",
+        session_timeout_ms=10_000,
+        rebalance_timeout_ms=300_000,
+        protocol_type="consumer",
+        protocols=[JoinGroupRequestProtocol(name="range", metadata=b"")],
+    )
+    waiting.send(JOIN_GROUP, 3, request, expects_response=False)
+    running.settle()
+    assert not waiting.is_closed_by_broker
+    machine.wal.errors.append(StorageFailed("fsync failed"))
+    client.send(PRODUCE, 9, client.produce_request("t", batch(b"a")))
+    running.settle()
+    assert waiting.is_closed_by_broker
 
 
 def test_offsets_expire(boot, machine):

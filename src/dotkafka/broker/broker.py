@@ -212,6 +212,8 @@ class Broker:
             self._reads.pop(work)()
         else:
             self.shard.complete(work, now)
+            if self.shard.failure is not None:
+                self.groups.give_up()
         while self._held and not self.shard.is_overloaded:
             connection, serve = self._held.popleft()
             connection.is_held = False

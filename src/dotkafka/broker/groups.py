@@ -56,6 +56,10 @@ class Answerable(Protocol[ResponseT_contra]):
         """Give the answer."""
         ...
 
+    def close_connection(self) -> None:
+        """Close the connection instead."""
+        ...
+
 
 class Groups:
     """The one group coordinator of the broker."""
@@ -63,6 +67,8 @@ class Groups:
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._coordinator = GroupCoordinator(broker.config.group, lambda: uuid_to_text(broker.random_bytes(16)))
+        self._waiting: set[Answerable[Any]] = set()
+        """Requests that the coordinator has not answered yet: a JoinGroup waits for the other members, say."""
         self._unsettled = 0
         """Batches of records that are on their way to L1."""
 
@@ -100,6 +106,7 @@ class Groups:
         except ApiError as error:
             (reply_to or exchange).respond(refuse(request, exchange.version, error.error_code))
             return
+        self._waiting.add(reply_to or exchange)
         context = RequestContext(exchange.version, exchange.client_id, f"/{exchange.connection.peer_host}")
         self._apply(self._coordinator.handle(request, context, reply_to or exchange, self._broker.now))
 
@@ -115,6 +122,12 @@ class Groups:
     def next_deadline_ms(self) -> int | None:
         """Return when `handle_timeouts` is due, on the monotonic clock."""
         return self._coordinator.next_deadline_ms() if self._broker.shard.failure is None else None
+
+    def give_up(self) -> None:
+        """Let nobody wait for a coordinator that can write no more: close the connections of those who do."""
+        waiting, self._waiting = self._waiting, set()
+        for target in waiting:
+            target.close_connection()
 
     def _check_writable(self) -> None:
         try:
@@ -142,6 +155,7 @@ class Groups:
     def _send(self, replies: tuple[Reply, ...], error: StorageError | None) -> None:
         for reply in replies:
             target: Any = reply.reply_to
+            self._waiting.discard(target)
             if error is None:
                 target.respond(reply.response)
             else:
