@@ -2,7 +2,7 @@
 
 The key is an int16 version and `ControlRecordTypeSchema`. Its type says what the value is: 0 an abort and 1 a commit,
 both an int16 version and `EndTxnMarker`; 2 `LeaderChangeMessage`; 3 and 4 the header and the footer of a snapshot;
-5 `KRaftVersionRecord`; 6 `VotersRecord`. Those of KRaft have their version inside too, as their first field.
+5 `KRaftVersionRecord`; 6 `VotersRecord`. The values of KRaft have no version in front: their first field is one.
 Newer versions are read as the highest known.
 """
 
