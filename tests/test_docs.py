@@ -10,9 +10,10 @@ from dotkafka.broker import handlers  # noqa: F401 (importing it registers the h
 from dotkafka.broker.config import BrokerConfig
 from dotkafka.broker.dispatch import HANDLERS
 from dotkafka.coordinator.config import GroupConfig
+from dotkafka.protocol.apis import ApiKey, api_for
 
 ROOT = Path(__file__).parent.parent
-API_ROW = re.compile(r"^\| (\d+) \| (\w+) \| ([\d-]+) \| ([\d-]+) \|", re.MULTILINE)
+API_ROW = re.compile(r"^\| (\d+) \| (\w+) \| ([\d-]+) \| ([\d+-]+|none) \|", re.MULTILINE)
 EXPLAINED = r'[^\n]*\n(?:    [^"\n][^\n]*\n|        [^\n]*\n|    \)\n)*    """'
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
 
@@ -25,6 +26,23 @@ def test_every_api_is_listed_with_its_versions() -> None:
         key: (handler.name.replace("_", "").lower(), str(handler.versions), str(handler.advertised))
         for key, handler in HANDLERS.items()
     }
+
+
+def test_every_api_of_the_codec_is_listed_with_its_versions() -> None:
+    """The page of the codec tells which APIs and versions can be decoded, and from where on these are flexible."""
+    page = (ROOT / "docs/codec.md").read_text()
+    listed = {int(key): (name, versions, flexible) for key, name, versions, flexible in API_ROW.findall(page)}
+    assert listed == {
+        api.key: (api.request.struct.__name__.removesuffix("Request"), str(api.versions), str(api.flexible))
+        for api in map(api_for, ApiKey)
+    }
+
+
+def test_every_other_module_of_messages_is_listed() -> None:
+    """The same page names the modules of messages that belong to no API."""
+    modules = {path.stem for path in (ROOT / "src/dotkafka/protocol/messages").glob("[a-z]*.py")}
+    named = set(re.findall(r"`(\w+)`(?=[^|]*\|)", (ROOT / "docs/codec.md").read_text()))
+    assert modules - {key.name.lower() for key in ApiKey} <= named
 
 
 @pytest.mark.parametrize("config", [BrokerConfig, GroupConfig])

@@ -26,10 +26,15 @@ from dotkafka.protocol.headers import (
         (RequestHeader(ApiKey.SASL_HANDSHAKE, 1, 5, ""), "0011 0001 00000005 0000"),
         (RequestHeader(ApiKey.API_VERSIONS, 99, 5, "c"), "0012 0063 00000005 0001 63 00"),
         (RequestHeader(1234, 0, 5, "c"), "04d2 0000 00000005 0001 63"),
+        (RequestHeader(ApiKey.CONTROLLED_SHUTDOWN, 0, 5), "0007 0000 00000005"),
+        (RequestHeader(ApiKey.CONTROLLED_SHUTDOWN, 1, 5, "c"), "0007 0001 00000005 0001 63"),
     ],
 )
 def test_request_headers(header: RequestHeader, hexadecimal: str) -> None:
-    """A flexible request has a tag section after its client id, whose length is an int16 all the same."""
+    """A flexible request has a tag section after its client id, whose length is an int16 all the same.
+
+    Version 0 of ControlledShutdown has no client id at all.
+    """
     data = bytes.fromhex(hexadecimal)
     assert encode_request_header(header) == data
     for buffer in (data, bytearray(data), memoryview(data)):
@@ -77,7 +82,8 @@ def test_truncated_headers_are_decode_errors(
     api_key: int, version: int, correlation_id: int, client_id: str | None, data: st.DataObject
 ) -> None:
     """A header is read back whole, and refused wherever it is cut."""
-    header = RequestHeader(api_key, version, correlation_id, client_id)
+    has_client_id = (api_key, version) != (ApiKey.CONTROLLED_SHUTDOWN, 0)
+    header = RequestHeader(api_key, version, correlation_id, client_id if has_client_id else None)
     encoded = encode_request_header(header)
     assert decode_request_header(encoded) == (header, len(encoded))
     with pytest.raises(DecodeError):
@@ -91,11 +97,13 @@ def test_random_bytes_raise_decode_error_and_nothing_else(data: bytes) -> None:
         header, position = decode_request_header(data)
     except DecodeError:
         return
-    assert 10 <= position <= len(data)
+    assert (10 if header[:2] != (ApiKey.CONTROLLED_SHUTDOWN, 0) else 8) <= position <= len(data)
     assert header.api_key == int.from_bytes(data[:2], "big", signed=True)
 
 
-@pytest.mark.parametrize("header", [RequestHeader(1, 1, 2**31, ""), RequestHeader(1, 1, 1, "x" * 32768)])
+@pytest.mark.parametrize(
+    "header", [RequestHeader(1, 1, 2**31, ""), RequestHeader(1, 1, 1, "x" * 32768), RequestHeader(7, 0, 2**31)]
+)
 def test_what_does_not_fit_is_an_encode_error(header: RequestHeader) -> None:
     """A number too large or a client id too long is refused."""
     with pytest.raises(EncodeError):

@@ -18,6 +18,13 @@ class Tiny:
 
 
 @struct
+class Holder:
+    """It has a struct that may be null, and is not unless it is said."""
+
+    tiny: Tiny | None = field("1+", nullable="1+")
+
+
+@struct
 class TaggedTooEarly:
     """Its field is tagged at a version that is not flexible."""
 
@@ -32,6 +39,18 @@ def test_a_definition_of_ones_own() -> None:
     assert tiny.encode_parts(1, Tiny(5)) == [b"\x00\x00\x00\x05\x00"]
     assert tiny.decode(1, b"_\x00\x00\x00\x05\x00", 1) == Tiny(5)
     assert repr(tiny) == "Message(Tiny, versions='0-1', flexible='1+')"
+
+
+def test_a_struct_that_may_be_null_but_is_not_by_default() -> None:
+    """Null and the default struct are told apart, and null is refused where the field cannot be written."""
+    holder = Message(Holder, versions="0-1")
+    assert holder.encode(0, Holder()) == b""
+    assert holder.decode(0, b"").tiny == Tiny()
+    assert holder.encode(1, Holder()) == b"\x01\x00\x00\x00\x00"
+    assert holder.encode(1, Holder(None)) == b"\xff"
+    assert holder.decode(1, b"\xff").tiny is None
+    with pytest.raises(EncodeError, match="tiny is set, but version 0 does not have it"):
+        holder.encode(0, Holder(None))
 
 
 @pytest.mark.parametrize("version", [-1, 5, 32767])

@@ -39,6 +39,7 @@ class Outer:
     limit: Int32 = field(default=-1)
     inner: Inner = field()
     maybe: Inner | None = field(nullable="0+", default=None)
+    unless_null: Inner | None = field(nullable="0+")
     inners: Array[Inner] = field()
     numbers: Array[Int32] | None = field(nullable="0+", default=None)
 
@@ -83,7 +84,8 @@ def test_implicit_defaults() -> None:
     value = Outer()
     assert (value.number, value.ratio, value.flag, value.name, value.nickname) == (0, 0.0, False, "", "")
     assert (value.blob, value.uuid, value.records, value.limit) == (b"", bytes(16), None, -1)
-    assert (value.inner, value.maybe, list(value.inners), value.numbers) == (Inner(7), None, [], None)
+    assert (value.inner, value.maybe, value.unless_null) == (Inner(7), None, Inner(7))
+    assert (list(value.inners), value.numbers) == ([], None)
 
 
 def test_arguments_by_position_and_by_name() -> None:
@@ -100,6 +102,15 @@ def test_a_default_struct_is_not_shared() -> None:
     first.inner.value = 1
     assert second.inner.value == 7
     assert first.inner.value == 1
+
+
+def test_null_is_not_the_default_of_a_struct_unless_said() -> None:
+    """A struct that may be null is the default struct when not set; setting it to null is something else."""
+    value = Outer()
+    value.unless_null = None
+    assert value.unless_null is None
+    assert value == Outer(unless_null=None)
+    assert value != Outer()
 
 
 def test_equality_looks_at_values_not_at_kinds_of_sequences() -> None:

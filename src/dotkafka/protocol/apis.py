@@ -215,18 +215,12 @@ def api_for(key: int) -> Api[Any, Any]:
     """Return the definition of an API.
 
     Raises:
-        DecodeError: no API has this key, or dotkafka has no definition of it.
+        DecodeError: no API has this key.
     """
     try:
         name = ApiKey(key).name
     except ValueError as error:
         raise DecodeError(f"no API has the key {key}") from error
-    module_name = f"dotkafka.protocol.messages.{name.lower()}"
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name != module_name:
-            raise
-        raise DecodeError(f"dotkafka has no definition of {name} (key {key})") from error
+    module = importlib.import_module(f"dotkafka.protocol.messages.{name.lower()}")
     api: Api[Any, Any] = getattr(module, name)
     return api

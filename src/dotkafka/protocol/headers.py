@@ -1,9 +1,10 @@
 """Request and response headers.
 
 The version of a header follows from that of the body: flexible bodies have the header that ends in a tag section
-(request header 2, response header 1), all others the one without (1 and 0). Two exceptions: the client id keeps its
-int16 length even in request header 2, and an ApiVersions response has header 0 always, so that a client can read the
-answer to a version that the broker does not know.
+(request header 2, response header 1), all others the one without (1 and 0). Three exceptions: the client id keeps its
+int16 length even in request header 2; version 0 of ControlledShutdown, which Kafka 4.0 removed, has request header 0,
+without a client id; and an ApiVersions response has header 0 always, so that a client can read the answer to a version
+that the broker does not know.
 """
 
 from __future__ import annotations
@@ -16,12 +17,17 @@ from dotkafka.protocol.apis import FIRST_FLEXIBLE_VERSIONS, ApiKey
 from dotkafka.protocol.primitives import Buffer, decode_unsigned_varint
 
 _FIXED = struct.Struct(">hhih")
+_FIXED_WITHOUT_CLIENT_ID = struct.Struct(">hhi")
+_CONTROLLED_SHUTDOWN_0 = b"\x00\x07\x00\x00"
 _RESPONSE = struct.Struct(">i")
 _MAX_TAGGED_FIELDS = 64
 
 
 class RequestHeader(NamedTuple):
-    """What stands in front of every request. A null client id and an empty one mean the same."""
+    """What stands in front of every request. A null client id and an empty one mean the same.
+
+    ControlledShutdown version 0 has no place for a client id: it is not written, and read as null.
+    """
 
     api_key: int
     api_version: int
@@ -39,6 +45,9 @@ def decode_request_header(frame: Buffer, position: int = 0) -> tuple[RequestHead
         DecodeError: the frame ends inside the header, or the header is damaged.
     """
     try:
+        if frame[position : position + 4] == _CONTROLLED_SHUTDOWN_0:
+            header = RequestHeader(*_FIXED_WITHOUT_CLIENT_ID.unpack_from(frame, position))
+            return header, position + _FIXED_WITHOUT_CLIENT_ID.size
         api_key, api_version, correlation_id, length = _FIXED.unpack_from(frame, position)
     except struct.error as error:
         raise DecodeError(f"a request of {len(frame) - position} bytes is shorter than its header") from error
@@ -69,6 +78,8 @@ def encode_request_header(header: RequestHeader) -> bytes:
     client_id = None if header.client_id is None else header.client_id.encode()
     length = -1 if client_id is None else len(client_id)
     try:
+        if header.api_key == ApiKey.CONTROLLED_SHUTDOWN and header.api_version == 0:
+            return _FIXED_WITHOUT_CLIENT_ID.pack(*header[:3])
         fixed = _FIXED.pack(header.api_key, header.api_version, header.correlation_id, length)
     except struct.error as error:
         raise EncodeError(f"{header} does not fit a request header: {error}") from error

@@ -242,7 +242,7 @@ class _Writer:
     def value_of(self, item: FieldLayout, value: object) -> object:
         """Return what a field holds; a default struct comes into being only where it must be written."""
         held = getattr(value, item.slot)
-        return getattr(value, item.name) if held is None and item.slot != item.name else held
+        return getattr(value, item.name) if held is item.default and item.slot != item.name else held
 
     def write_value(self, layout: ValueLayout, value: Any, *, flexible: bool, nullable: bool) -> None:
         if isinstance(layout, StructLayout):

@@ -24,7 +24,7 @@ class ArrayLayout:
 class FieldLayout:
     """One field at one version.
 
-    `slot` is the attribute that holds it: `name`, except where the slot may hold None for a default struct. `tag` is
+    `slot` is the attribute that holds it: `name`, except where the slot may hold its default for a struct. `tag` is
     None for a field outside the tag section.
     """
 
@@ -42,8 +42,8 @@ class FieldLayout:
     def holds_default(self, value: object) -> bool:
         """Tell whether a struct's `slot` holds the default."""
         current = getattr(value, self.slot)
-        if isinstance(self.type, StructLayout) and not self.nullable:
-            return current is None or bool(current == self.type.cls())
+        if isinstance(self.type, StructLayout) and self.slot != self.name:
+            return current is self.default or bool(current == self.type.cls())
         if isinstance(self.type, ArrayLayout) and self.default is not None:
             return current is not None and len(current) == 0
         return bool(current == self.default)

@@ -195,10 +195,11 @@ def struct(cls: type[T]) -> type[T]:
     slots = []
     annotations = namespace.get("__annotations__", {})
     for name in [name for name, value in namespace.items() if isinstance(value, Field)]:
-        namespace.pop(name).name = name
-        if _is_required_struct(annotations[name]):
+        item = namespace.pop(name)
+        item.name = name
+        if _is_default_struct(annotations[name], item):
             slots.append("_" + name)
-            namespace[name] = _default_struct(name)
+            namespace[name] = _default_struct(item)
         else:
             slots.append(name)
     for name in ("__dict__", "__weakref__"):
@@ -210,27 +211,30 @@ def struct(cls: type[T]) -> type[T]:
     return typing.cast("type[T]", type(cls.__name__, (Struct,), namespace))
 
 
-def _is_required_struct(annotation: object) -> bool:
-    """Tell whether a field always holds a struct: its annotation is one name, and not one of the wire types'."""
+def _is_default_struct(annotation: object, item: Field) -> bool:
+    """Tell whether a field that is not set holds a struct: its type is one, and it has no other default."""
     if not isinstance(annotation, str):
         raise TypeError("a module of structs must start with `from __future__ import annotations`")
-    return annotation.isidentifier() and annotation not in _ALIASES
+    name = annotation.removesuffix(" | None")
+    return name.isidentifier() and name not in _ALIASES and item.default is UNSET
 
 
 _ALIASES = {name for name, value in vars(wire_types).items() if get_origin(value) is Annotated}
 
 
-def _default_struct(name: str) -> property:
-    """Return the property in front of a field that always holds a struct.
+def _default_struct(item: Field) -> property:
+    """Return the property in front of a field whose default is a struct.
 
-    Most such fields are tagged and hardly ever sent. Their slot holds None for "the default", and the default struct
-    comes into being when somebody reads the field: decoding a fetch response would else make three per partition.
+    Most such fields are tagged and hardly ever sent. Their slot holds None for "the default" (`UNSET` where None is
+    null), and the default struct comes into being when somebody reads the field: decoding a fetch response would else
+    make three per partition.
     """
-    slot = "_" + name
+    name, slot = item.name, "_" + item.name
+    unset = None if item.nullable == "none" else UNSET
 
     def read(self: Struct) -> object:
         value = getattr(self, slot)
-        if value is None:
+        if value is unset:
             value = typing.cast("type[Struct]", value_types(type(self))[name])()
             setattr(self, slot, value)
         return value
@@ -284,13 +288,18 @@ def _resolve(annotation: Any) -> ValueType:
 
 
 def default_of(cls: type[Struct], item: Field) -> object:
-    """Return a field's default; None also stands for the default struct of a field that always holds one."""
+    """Return a field's default, as its slot holds it.
+
+    The default struct is None in a field that always holds a struct, and `UNSET` in one that may be null.
+    """
     if item.default is not UNSET:
         return item.default
     value_type = value_types(cls)[item.name]
     if isinstance(value_type, ArrayOf):
         return ()
-    return None if isinstance(value_type, type) else value_type.default
+    if isinstance(value_type, type):
+        return None if item.nullable == "none" else UNSET
+    return value_type.default
 
 
 def _make_init(cls: type[Struct]) -> Any:

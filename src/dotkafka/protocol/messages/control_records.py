@@ -1,12 +1,14 @@
-"""What the records of control batches hold: the ends of transactions.
+"""What the records of control batches hold: ends of transactions, and the voters and leaders of KRaft.
 
-The key is an int16 version and `ControlRecordTypeSchema`: 0 aborts, 1 commits, the rest belong to KRaft. The value of
-those two is an int16 version and `EndTxnMarker`. Newer versions are read as the highest known.
+The key is an int16 version and `ControlRecordTypeSchema`. Its type says what the value is: 0 an abort and 1 a commit,
+both an int16 version and `EndTxnMarker`; 2 `LeaderChangeMessage`; 3 and 4 the header and the footer of a snapshot;
+5 `KRaftVersionRecord`; 6 `VotersRecord`. The values of KRaft have no version in front: their first field is one.
+Newer versions are read as the highest known.
 """
 
 from __future__ import annotations
 
-from dotkafka.protocol.schema import Int16, Int32, Message, field, struct
+from dotkafka.protocol.schema import Array, Int16, Int32, Message, String, UInt16, Uuid, field, struct
 
 
 @struct
@@ -23,5 +25,69 @@ class EndTxnMarker:
     coordinator_epoch: Int32 = field()
 
 
+@struct
+class LeaderChangeMessage:
+    """The first record of each epoch of the metadata log: who leads it, and who voted for that."""
+
+    version: Int16 = field()
+    leader_id: Int32 = field()
+    voters: Array[LeaderChangeVoter] = field()
+    granting_voters: Array[LeaderChangeVoter] = field()
+
+
+@struct
+class LeaderChangeVoter:
+    """One voter."""
+
+    voter_id: Int32 = field()
+    voter_directory_id: Uuid = field("1+")
+
+
+@struct
+class KRaftVersionRecord:
+    """The level of the KRaft protocol that the quorum runs at."""
+
+    version: Int16 = field()
+    kraft_version: Int16 = field()
+
+
+@struct
+class VotersRecord:
+    """The voters of the quorum, from this record on."""
+
+    version: Int16 = field()
+    voters: Array[QuorumVoter] = field()
+
+
+@struct
+class QuorumVoter:
+    """One voter, where it listens and what it can do."""
+
+    voter_id: Int32 = field()
+    voter_directory_id: Uuid = field()
+    endpoints: Array[Endpoint] = field()
+    kraft_version_feature: KRaftVersionFeature = field()
+
+
+@struct
+class Endpoint:
+    """One listener of a voter."""
+
+    name: String = field()
+    host: String = field()
+    port: UInt16 = field()
+
+
+@struct
+class KRaftVersionFeature:
+    """The levels of the KRaft protocol that a voter can run at."""
+
+    min_supported_version: Int16 = field()
+    max_supported_version: Int16 = field()
+
+
 CONTROL_RECORD_TYPE_SCHEMA = Message(ControlRecordTypeSchema, versions="0")
 END_TXN_MARKER = Message(EndTxnMarker, versions="0")
+LEADER_CHANGE_MESSAGE = Message(LeaderChangeMessage, versions="0-1", flexible="0+")
+KRAFT_VERSION_RECORD = Message(KRaftVersionRecord, versions="0", flexible="0+")
+VOTERS_RECORD = Message(VotersRecord, versions="0", flexible="0+")
