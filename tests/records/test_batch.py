@@ -226,6 +226,19 @@ def test_base_timestamp_can_be_given() -> None:
     assert decode_records(batch)[0].timestamp_ms == 1_000
 
 
+def test_offsets_can_be_kept() -> None:
+    """Records that compaction left, or that were in a message set, keep their offsets; those have to rise."""
+    records = [Record(12, 0, None, b"a"), Record(15, 0, None, b"b")]
+    batch = encode_batch(records, base_offset=10, keep_offsets=True)
+    assert read_header(batch).last_offset == 15
+    assert decode_records(batch) == records
+    for wrong in ([*records, records[0]], [records[0]] * 2, [Record(9, 0, None, None)]):
+        with pytest.raises(EncodeError, match="do not rise from 10 on"):
+            encode_batch(wrong, base_offset=10, keep_offsets=True)
+    with pytest.raises(EncodeError):
+        encode_batch([Record(10 + 2**31, 0, None, None)], base_offset=10, keep_offsets=True)
+
+
 def test_empty_batch_is_not_written() -> None:
     """A batch needs a record."""
     with pytest.raises(EncodeError, match="at least one"):

@@ -25,6 +25,7 @@ Source: KIP-98 (layout), KIP-534 (delete horizon).
 """
 
 from collections.abc import Iterator, Sequence
+from operator import lt
 from struct import Struct
 from struct import error as struct_error
 from typing import Final, NamedTuple
@@ -216,20 +217,28 @@ def encode_batch(  # noqa: PLR0913 (a batch header has that many fields to choos
     is_transactional: bool = False,
     is_control: bool = False,
     base_timestamp_ms: int | None = None,
+    keep_offsets: bool = False,
 ) -> bytearray:
     """Return one batch of the records, at least one, which get the offsets from `base_offset` on in their order.
 
-    Their own offsets are not looked at. Timestamps are counted from `base_timestamp_ms`, or from the first record's.
+    Their own offsets are not looked at, or with `keep_offsets` kept, gaps and all. Timestamps are counted from
+    `base_timestamp_ms`, or from the first record's.
 
     Raises:
-        EncodeError: there is no record, or a value is out of the range of its field.
+        EncodeError: there is no record, a value is out of the range of its field, or offsets that are to be kept do not
+            rise from `base_offset` on.
         ApiError: UNSUPPORTED_COMPRESSION_TYPE, if the extra for the codec is not installed.
     """
     if not records:
         raise EncodeError("a record batch needs at least one record")
     if base_timestamp_ms is None:
         base_timestamp_ms = records[0].timestamp_ms
-    parts, max_timestamp_ms = encode_section(records, base_timestamp_ms)
+    offset_deltas: Sequence[int] = range(len(records))
+    if keep_offsets:
+        offset_deltas = [record.offset - base_offset for record in records]
+        if offset_deltas[0] < 0 or not all(map(lt, offset_deltas, offset_deltas[1:])):
+            raise EncodeError(f"the records' offsets do not rise from {base_offset} on")
+    parts, max_timestamp_ms = encode_section(records, base_timestamp_ms, offset_deltas)
     if compression:
         parts = [compress(compression, b"".join(parts))]
     batch = bytearray().join((bytes(HEADER_SIZE), *parts))
@@ -244,7 +253,7 @@ def encode_batch(  # noqa: PLR0913 (a batch header has that many fields to choos
             MAGIC,
             0,
             attributes,
-            len(records) - 1,
+            offset_deltas[-1],
             base_timestamp_ms,
             max_timestamp_ms,
             producer_id,
