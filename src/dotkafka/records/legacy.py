@@ -38,22 +38,22 @@ from dotkafka.records.record import Record
 
 MAGIC_0: Final = 0
 MAGIC_1: Final = 1
-MAX_LEGACY_MAGIC: Final = MAGIC_1
 
 MIN_MESSAGE_SIZE: Final = (14, 22)
 """The least `message_size` by magic: a message with null key and null value."""
 
 _LOG_OVERHEAD_BYTES: Final = 12
 _CRC_START: Final = 16
+_SIZE_POSITION: Final = 8
 _MAGIC_POSITION: Final = 16
 _FRONT: Final = Struct(">qiIbb")
-_OFFSET_AND_SIZE: Final = Struct(">qi")
+_FRONT_WITH_TIMESTAMP: Final = Struct(">qiIbbq")
 _OFFSET_SIZE_AND_CRC: Final = Struct(">qiI")
 _MAGIC_AND_ATTRIBUTES: Final = Struct(">bb")
 _MAGIC_ATTRIBUTES_AND_TIMESTAMP: Final = Struct(">bbq")
 _INT32: Final = Struct(">i")
 _INT64: Final = Struct(">q")
-_KEY_POSITION: Final = (_FRONT.size, _FRONT.size + _INT64.size)
+_KEY_POSITION: Final = (_FRONT.size, _FRONT_WITH_TIMESTAMP.size)
 _INT64_END: Final = 2**63
 _NULL: Final = _INT32.pack(-1)
 
@@ -102,12 +102,10 @@ def read_message_header(data: Buffer, position: int = 0) -> MessageHeader:
     if message_size < MIN_MESSAGE_SIZE[magic]:
         raise DecodeError(f"message at byte {position} claims a size of {message_size} bytes, less than its header")
     if magic == MAGIC_0:
-        return MessageHeader(offset, message_size, crc, magic, attributes, NO_TIMESTAMP)
+        return _new_tuple(MessageHeader, (offset, message_size, crc, magic, attributes, NO_TIMESTAMP))
     if left_bytes < _KEY_POSITION[magic]:
         raise DecodeError(f"message at byte {position} is cut short: {left_bytes} bytes of its header are there")
-    return MessageHeader(
-        offset, message_size, crc, magic, attributes, _INT64.unpack_from(data, position + _FRONT.size)[0]
-    )
+    return _new_tuple(MessageHeader, _FRONT_WITH_TIMESTAMP.unpack_from(data, position))
 
 
 def message_headers(data: Buffer, *, allow_partial: bool = False) -> Iterator[tuple[int, MessageHeader]]:
@@ -135,12 +133,14 @@ def entries(data: Buffer, *, allow_partial: bool = False) -> Iterator[tuple[int,
     position = 0
     size = len(data)
     while position < size:
-        message_size = MIN_MESSAGE_SIZE[MAGIC_0]
+        end = size + 1
         if size - position >= _LOG_OVERHEAD_BYTES:
-            _, message_size = _OFFSET_AND_SIZE.unpack_from(data, position)
-        if message_size < MIN_MESSAGE_SIZE[MAGIC_0]:
-            raise DecodeError(f"message at byte {position} claims a size of {message_size} bytes, less than its header")
-        end = position + _LOG_OVERHEAD_BYTES + message_size
+            (message_size,) = _INT32.unpack_from(data, position + _SIZE_POSITION)
+            if message_size < MIN_MESSAGE_SIZE[MAGIC_0]:
+                raise DecodeError(
+                    f"message at byte {position} claims a size of {message_size} bytes, less than its header"
+                )
+            end = position + _LOG_OVERHEAD_BYTES + message_size
         if end > size:
             if allow_partial:
                 return
@@ -190,9 +190,10 @@ def iterate_message_set(
     """
     data = bytes(data)
     left_bytes = max_decompressed_bytes
-    for position, header in message_headers(data, allow_partial=allow_partial):
+    for position, _, _ in entries(data, allow_partial=allow_partial):
+        header = read_message_header(data, position)
         key, value = key_and_value(data, position, header)
-        if header.compression:
+        if header.attributes & COMPRESSION_MASK:
             message_set = decompress_wrapper(header, value, left_bytes)
             left_bytes -= len(message_set)
             yield from inner_records(header, message_set)
@@ -206,24 +207,28 @@ def key_and_value(data: bytes, position: int, header: MessageHeader) -> tuple[by
     Raises:
         DecodeError: the message does not match its CRC, or key and value do not fill it exactly.
     """
-    end = position + _LOG_OVERHEAD_BYTES + header.message_size
-    if crc32(memoryview(data)[position + _CRC_START : end]) != header.crc:
+    _, message_size, crc, magic, _, _ = header
+    end = position + _LOG_OVERHEAD_BYTES + message_size
+    if crc32(data[position + _CRC_START : end]) != crc:
         raise DecodeError(f"message at byte {position} does not match its CRC")
-    key_start = position + _KEY_POSITION[header.magic] + _INT32.size
-    (key_length,) = _INT32.unpack_from(data, key_start - _INT32.size)
-    key_end = key_start + max(key_length, 0)
-    value_start = key_end + _INT32.size
-    if value_start > end:
-        raise DecodeError(f"message at byte {position} has a key of {key_length} bytes, and ends before that")
-    (value_length,) = _INT32.unpack_from(data, key_end)
-    if value_start + max(value_length, 0) != end:
+    key = value = None
+    start = position + _KEY_POSITION[magic] + _INT32.size
+    (length,) = _INT32.unpack_from(data, start - _INT32.size)
+    if length >= 0:
+        key = data[start : start + length]
+        start += length
+    start += _INT32.size
+    if start > end:
+        raise DecodeError(f"message at byte {position} has a key of {length} bytes, and ends before that")
+    (length,) = _INT32.unpack_from(data, start - _INT32.size)
+    if length >= 0:
+        value = data[start : start + length]
+        start += length
+    if start != end:
         raise DecodeError(
-            f"message at byte {position} has a value of {value_length} bytes, and {end - value_start} bytes for it"
+            f"message at byte {position} has a value of {length} bytes up to byte {start}, and ends at byte {end}"
         )
-    return (
-        None if key_length < 0 else data[key_start:key_end],
-        None if value_length < 0 else data[value_start:end],
-    )
+    return key, value
 
 
 def decompress_wrapper(wrapper: MessageHeader, value: bytes | None, max_bytes: int) -> bytes:
@@ -254,10 +259,11 @@ def inner_records(wrapper: MessageHeader, message_set: bytes) -> Iterator[Record
         raise DecodeError(f"a wrapper has offset {wrapper.offset}, which is less than that of its last message")
     log_append_time_ms = wrapper.timestamp_ms if wrapper.timestamp_type_is_log_append else None
     is_empty = True
-    for position, header in message_headers(message_set):
+    for position, _, _ in entries(message_set):
         is_empty = False
+        header = read_message_header(message_set, position)
         key, value = key_and_value(message_set, position, header)
-        if header.compression:
+        if header.attributes & COMPRESSION_MASK:
             raise DecodeError(f"message at byte {position} of a wrapper is compressed once more")
         offset = base_offset + header.offset
         if offset >= _INT64_END:
