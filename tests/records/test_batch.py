@@ -17,6 +17,8 @@ from dotkafka.records.batch import (
     patch_log_append_time,
     patch_offset_and_epoch,
     read_header,
+    renumber_batches,
+    split_batches,
     verify_crc,
 )
 from dotkafka.records.compression import Compression
@@ -148,6 +150,53 @@ def test_batch_headers_refuses_a_cut_batch(cut: int) -> None:
         next(walk)
 
 
+@pytest.mark.parametrize("cut", range(len(GOLDEN)))
+def test_partial_batch_ends_a_fetch_response(cut: int) -> None:
+    """Wherever the last batch is cut, it is no error if the caller expects it."""
+    data = GOLDEN + GOLDEN[:cut]
+    assert [position for position, _ in batch_headers(data, allow_partial=True)] == [0]
+    assert list(split_batches(data, allow_partial=True)) == [GOLDEN]
+
+
+@pytest.mark.parametrize("damaged", [GOLDEN[:16] + b"\x01" + GOLDEN[17:], bytes(8) + b"\xff" * 4, bytes(40)])
+def test_partial_is_not_an_excuse_for_damage(damaged: bytes) -> None:
+    """What is whole by its length, or has an impossible one, is no partial batch."""
+    with pytest.raises(DecodeError, match="byte 84"):
+        list(batch_headers(GOLDEN + damaged, allow_partial=True))
+
+
+def test_split_batches_copies_nothing() -> None:
+    """Batches are split into views of the same bytes; a cut one is an error."""
+    data = bytearray(GOLDEN * 2)
+    first, second = split_batches(data)
+    assert first == second == GOLDEN
+    data[0] = 0x7F
+    assert first[0] == 0x7F
+    with pytest.raises(DecodeError, match="cut short"):
+        list(split_batches(GOLDEN[:-1]))
+
+
+def test_batches_are_appended_without_decoding() -> None:
+    """Batches get the offsets behind one another, with valid CRCs; gaps that compaction left count."""
+    gap = encode_batch([Record(3, 0, None, b"x")], base_offset=0, keep_offsets=True)
+    log = bytearray(GOLDEN + gap + GOLDEN)
+    assert renumber_batches(log, 100, 9) == 108
+    headers = list(batch_headers(log))
+    assert [(header.base_offset, header.partition_leader_epoch) for _, header in headers] == [
+        (100, 9),
+        (102, 9),
+        (106, 9),
+    ]
+    assert all(verify_crc(log, position, header) for position, header in headers)
+    assert [record.offset for batch in split_batches(log) for record in decode_records(batch)] == [
+        100,
+        101,
+        105,
+        106,
+        107,
+    ]
+
+
 # --- CRC and patches
 
 
@@ -224,6 +273,19 @@ def test_base_timestamp_can_be_given() -> None:
     batch = encode_batch([Record(0, 1_000, None, b"")], base_timestamp_ms=5_000)
     assert read_header(batch).base_timestamp_ms == 5_000
     assert decode_records(batch)[0].timestamp_ms == 1_000
+
+
+def test_offsets_can_be_kept() -> None:
+    """Records that compaction left, or that were in a message set, keep their offsets; those have to rise."""
+    records = [Record(12, 0, None, b"a"), Record(15, 0, None, b"b")]
+    batch = encode_batch(records, base_offset=10, keep_offsets=True)
+    assert read_header(batch).last_offset == 15
+    assert decode_records(batch) == records
+    for wrong in ([*records, records[0]], [records[0]] * 2, [Record(9, 0, None, None)]):
+        with pytest.raises(EncodeError, match="do not rise from 10 on"):
+            encode_batch(wrong, base_offset=10, keep_offsets=True)
+    with pytest.raises(EncodeError):
+        encode_batch([Record(10 + 2**31, 0, None, None)], base_offset=10, keep_offsets=True)
 
 
 def test_empty_batch_is_not_written() -> None:

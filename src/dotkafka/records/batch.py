@@ -25,6 +25,7 @@ Source: KIP-98 (layout), KIP-534 (delete horizon).
 """
 
 from collections.abc import Iterator, Sequence
+from operator import lt
 from struct import Struct
 from struct import error as struct_error
 from typing import Final, NamedTuple
@@ -53,6 +54,7 @@ TRANSACTIONAL_FLAG: Final = 0x10
 CONTROL_FLAG: Final = 0x20
 DELETE_HORIZON_FLAG: Final = 0x40
 
+_LENGTH_POSITION: Final = 8
 _LENGTH_END: Final = 12
 _LEADER_EPOCH_POSITION: Final = 12
 _MAGIC_POSITION: Final = 16
@@ -162,8 +164,12 @@ def read_header(data: Buffer, position: int = 0) -> BatchHeader:
     return header
 
 
-def batch_headers(data: Buffer) -> Iterator[tuple[int, BatchHeader]]:
+def batch_headers(data: Buffer, *, allow_partial: bool = False) -> Iterator[tuple[int, BatchHeader]]:
     """Yield the position and the header of each batch, one after another, to the end of `data`.
+
+    Args:
+        data: batches.
+        allow_partial: end without an error where the last batch is cut short, as answers to fetch requests may end.
 
     Raises:
         DecodeError: a header is wrong, or the last batch is cut short; the batches before it have been yielded.
@@ -171,6 +177,8 @@ def batch_headers(data: Buffer) -> Iterator[tuple[int, BatchHeader]]:
     position = 0
     size = len(data)
     while position < size:
+        if allow_partial and _is_partial(data, position):
+            return
         header = read_header(data, position)
         end = position + header.size_bytes
         if end > size:
@@ -179,6 +187,39 @@ def batch_headers(data: Buffer) -> Iterator[tuple[int, BatchHeader]]:
             )
         yield position, header
         position = end
+
+
+def split_batches(data: Buffer, *, allow_partial: bool = False) -> Iterator[memoryview]:
+    """Yield a view of each batch, one after another; see `batch_headers`. Copies and decodes nothing.
+
+    Raises:
+        DecodeError: a header is wrong, or the last batch is cut short; the batches before it have been yielded.
+    """
+    view = memoryview(data)
+    for position, header in batch_headers(view, allow_partial=allow_partial):
+        yield view[position : position + header.size_bytes]
+
+
+def renumber_batches(data: WritableBuffer, base_offset: int, leader_epoch: int) -> int:
+    """Give the batches, in place, offsets from `base_offset` on and the leader epoch; return the offset after them.
+
+    So batches are appended to others without a look at their records: the CRCs stay valid.
+
+    Raises:
+        DecodeError: a header is wrong, or the last batch is cut short; the batches before it have been changed.
+    """
+    for position, header in batch_headers(data):
+        patch_offset_and_epoch(data, position, base_offset, leader_epoch)
+        base_offset += header.last_offset_delta + 1
+    return base_offset
+
+
+def _is_partial(data: Buffer, position: int) -> bool:
+    left_bytes = len(data) - position
+    if left_bytes < _LENGTH_END:
+        return True
+    (batch_length,) = _INT32.unpack_from(data, position + _LENGTH_POSITION)
+    return left_bytes < _LENGTH_END + int(batch_length)
 
 
 def verify_crc(data: Buffer, position: int, header: BatchHeader) -> bool:
@@ -216,20 +257,28 @@ def encode_batch(  # noqa: PLR0913 (a batch header has that many fields to choos
     is_transactional: bool = False,
     is_control: bool = False,
     base_timestamp_ms: int | None = None,
+    keep_offsets: bool = False,
 ) -> bytearray:
     """Return one batch of the records, at least one, which get the offsets from `base_offset` on in their order.
 
-    Their own offsets are not looked at. Timestamps are counted from `base_timestamp_ms`, or from the first record's.
+    Their own offsets are not looked at, or with `keep_offsets` kept, gaps and all. Timestamps are counted from
+    `base_timestamp_ms`, or from the first record's.
 
     Raises:
-        EncodeError: there is no record, or a value is out of the range of its field.
+        EncodeError: there is no record, a value is out of the range of its field, or offsets that are to be kept do not
+            rise from `base_offset` on.
         ApiError: UNSUPPORTED_COMPRESSION_TYPE, if the extra for the codec is not installed.
     """
     if not records:
         raise EncodeError("a record batch needs at least one record")
     if base_timestamp_ms is None:
         base_timestamp_ms = records[0].timestamp_ms
-    parts, max_timestamp_ms = encode_section(records, base_timestamp_ms)
+    offset_deltas: Sequence[int] = range(len(records))
+    if keep_offsets:
+        offset_deltas = [record.offset - base_offset for record in records]
+        if offset_deltas[0] < 0 or not all(map(lt, offset_deltas, offset_deltas[1:])):
+            raise EncodeError(f"the records' offsets do not rise from {base_offset} on")
+    parts, max_timestamp_ms = encode_section(records, base_timestamp_ms, offset_deltas)
     if compression:
         parts = [compress(compression, b"".join(parts))]
     batch = bytearray().join((bytes(HEADER_SIZE), *parts))
@@ -244,7 +293,7 @@ def encode_batch(  # noqa: PLR0913 (a batch header has that many fields to choos
             MAGIC,
             0,
             attributes,
-            len(records) - 1,
+            offset_deltas[-1],
             base_timestamp_ms,
             max_timestamp_ms,
             producer_id,

@@ -169,8 +169,10 @@ def decode_section(section: RecordSection) -> Iterator[Record]:  # noqa: C901, P
         raise DecodeError("the records are cut short") from None
 
 
-def encode_section(records: Iterable[Record], base_timestamp_ms: int) -> tuple[list[bytes], int]:
-    """Return the records as parts to be joined, and the largest timestamp.
+def encode_section(
+    records: Iterable[Record], base_timestamp_ms: int, offset_deltas: Iterable[int]
+) -> tuple[list[bytes], int]:
+    """Return the records as parts to be joined, and the largest timestamp. Each record has its offset delta.
 
     Raises:
         EncodeError: a timestamp is negative and not -1 (no timestamp), a header name has no bytes, or there are more
@@ -182,7 +184,7 @@ def encode_section(records: Iterable[Record], base_timestamp_ms: int) -> tuple[l
     join = b"".join
     append = parts.append
     max_timestamp_ms = _NO_TIMESTAMP
-    for delta, (_, timestamp_ms, key, value, headers) in enumerate(records):
+    for delta, (_, timestamp_ms, key, value, headers) in zip(offset_deltas, records, strict=True):
         if timestamp_ms > max_timestamp_ms:
             max_timestamp_ms = timestamp_ms
         elif timestamp_ms < _NO_TIMESTAMP:
