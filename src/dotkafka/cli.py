@@ -1,7 +1,7 @@
-"""The command line: `dotkafka serve`.
+"""The command line, and `dotkafka serve`; `dotkafka decode` is in `cli_decode`.
 
-It owns its process: signals, logging, the exit status, the interpreter's settings. An embedded server touches none of
-them.
+`serve` owns its process: signals, logging, the exit status, the interpreter's settings. An embedded server touches none
+of them.
 Standard output says one thing, `listening on HOST:PORT`, when clients are served; all else goes to standard error.
 """
 
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 import dotkafka
+from dotkafka import cli_decode
 from dotkafka.broker.config import BrokerConfig
 from dotkafka.coordinator.config import GroupConfig
 from dotkafka.errors import ApiError, Fenced, StorageError
@@ -52,8 +53,12 @@ are longer than a flush takes; with 0.5 ms a busy broker serves some 30 % more r
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line, and return the exit status."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
+    status: int = options.run(options)
+    return status
+
+
+def _serve(options: argparse.Namespace) -> int:
     try:
         server = _server(options)
     except (ValueError, OSError) as error:
@@ -76,9 +81,17 @@ def _fail(message: str) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="dotkafka", description="A Kafka-compatible broker in pure Python.")
+    parser = argparse.ArgumentParser(
+        prog="dotkafka", description="A Kafka-compatible broker in pure Python, and its codec."
+    )
     parser.add_argument("--version", action="version", version=f"dotkafka {dotkafka.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_serve_command(commands)
+    cli_decode.add_command(commands)
+    return parser
+
+
+def _add_serve_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = commands.add_parser(
         "serve",
         help="run a broker",
@@ -126,8 +139,7 @@ def _parser() -> argparse.ArgumentParser:
         default="info",
         help="how much to say on standard error (default: %(default)s)",
     )
-    command.set_defaults(command=command)
-    return parser
+    command.set_defaults(run=_serve, command=command)
 
 
 def _server(options: argparse.Namespace) -> Server:

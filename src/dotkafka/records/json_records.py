@@ -1,0 +1,113 @@
+"""Record batches as JSON, for people who look at what passes or what is stored.
+
+Keys, values and header names are bytes. They are shown as text where they are UTF-8, and else in base64 under the name
+with `Base64` behind it: `"key": "alice"`, `"key": null`, `"keyBase64": "/wA="`.
+
+Whatever is damaged is shown as it is, with the reason: it is why people look.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from dotkafka.errors import ApiError, DecodeError
+from dotkafka.protocol.json_codec import JsonObject, base64_text
+from dotkafka.records.batch import BatchHeader, iterate_records, read_header
+from dotkafka.records.compression import Compression
+
+if TYPE_CHECKING:
+    from dotkafka.protocol.primitives import Buffer
+    from dotkafka.records.record import Record
+
+MAX_RECORDS: Final = 100_000
+"""How many records are shown of one field: a few compressed bytes can be millions."""
+
+_COMPRESSIONS: Final = {member.value: member.name.lower() for member in Compression}
+
+
+def records_to_json(data: Buffer, *, max_records: int = MAX_RECORDS) -> list[JsonObject]:
+    """Return the batches in `data`, one object each, with their records; it raises nothing for what `data` holds.
+
+    A batch that is damaged, or has more records than are to be shown, has an `error`. From the first batch on whose
+    size cannot be known, all is one object with an `error` and the bytes in base64 as `data`: a fetched batch that is
+    cut short, or a format other than record batch v2.
+    """
+    view = memoryview(data).cast("B")
+    nodes: list[JsonObject] = []
+    position = 0
+    while position < len(view):
+        try:
+            header = read_header(view, position)
+        except DecodeError as error:
+            nodes.append(_undecoded(str(error), view[position:]))
+            break
+        end = position + header.size_bytes
+        if end > len(view):
+            reason = f"record batch at byte {position} is cut short: {len(view) - position} of {end - position} bytes"
+            nodes.append(_undecoded(reason, view[position:]))
+            break
+        node = _batch_to_json(view[position:end], header, max_records)
+        max_records -= len(node["records"])
+        nodes.append(node)
+        position = end
+    return nodes
+
+
+def _undecoded(reason: str, data: memoryview) -> JsonObject:
+    return {"error": reason, "data": base64_text(data)}
+
+
+def _batch_to_json(batch: memoryview, header: BatchHeader, max_records: int) -> JsonObject:
+    records: list[JsonObject] = []
+    node: JsonObject = {
+        "baseOffset": header.base_offset,
+        "lastOffset": header.last_offset,
+        "partitionLeaderEpoch": header.partition_leader_epoch,
+        "magic": header.magic,
+        "crc": header.crc,
+        "compression": _COMPRESSIONS.get(header.compression, header.compression),
+        "timestampType": "LogAppendTime" if header.timestamp_type_is_log_append else "CreateTime",
+        "baseTimestamp": header.base_timestamp_ms,
+        "maxTimestamp": header.max_timestamp_ms,
+        "deleteHorizonMs": header.delete_horizon_ms,
+        "isTransactional": header.is_transactional,
+        "isControl": header.is_control,
+        "producerId": header.producer_id,
+        "producerEpoch": header.producer_epoch,
+        "baseSequence": header.base_sequence,
+        "lastSequence": header.last_sequence,
+        "recordCount": header.record_count,
+        "sizeInBytes": header.size_bytes,
+        "records": records,
+    }
+    try:
+        for record in iterate_records(batch):
+            if len(records) >= max_records:
+                node["error"] = "there are more records than are shown"
+                break
+            records.append(_record_to_json(record))
+    except (DecodeError, ApiError) as error:
+        node["error"] = str(error)
+    return node
+
+
+def _record_to_json(record: Record) -> JsonObject:
+    return {
+        "offset": record.offset,
+        "timestamp": record.timestamp_ms,
+        **_data_to_json("key", record.key),
+        **_data_to_json("value", record.value),
+        "headers": [
+            _data_to_json("key", name.encode(errors="surrogateescape")) | _data_to_json("value", value)
+            for name, value in record.headers
+        ],
+    }
+
+
+def _data_to_json(name: str, data: bytes | None) -> JsonObject:
+    if data is None:
+        return {name: None}
+    try:
+        return {name: data.decode()}
+    except UnicodeDecodeError:
+        return {name + "Base64": base64_text(data)}
