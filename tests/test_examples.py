@@ -16,6 +16,7 @@ SHOWN = {
     "embed_sync.py": "committed by the kitchen: 3 records",
     "pytest_example.py": "2 passed",
     "tls.py": "sent over TLS: offset 0",
+    "wire_inspector.py": '"response": {"responses": [{"name": "greetings", "partitionResponses": [{"index": 0',
 }
 
 
