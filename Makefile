@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs bench setup clients clean
+.PHONY: help demo test check format docs bench fuzz setup clients clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -34,6 +34,9 @@ bench: setup  ## Throughput and latency, beside librdkafka's mock cluster in the
 	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/broker.py
 
+fuzz: setup  ## Fuzz all that reads bytes from a peer, for SECONDS (60)
+	$(BIN)/python fuzz/run.py --seconds $(or $(SECONDS),60)
+
 setup: .venv/.ready
 
 .venv/.ready: pyproject.toml requirements/dev.txt
@@ -47,4 +50,4 @@ clients: setup  ## Install the clients in other languages that the tests drive
 	@tests/protocol/java_oracle/setup.sh
 
 clean:  ## Remove all that was made
-	rm -rf .venv build dist docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .fuzz build dist docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis
