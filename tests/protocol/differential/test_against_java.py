@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from dotkafka.protocol.schema import Message
 
+RECORDS_FIELDS = {"records", "unalignedRecords"}
 ORACLE = Path(__file__).parents[1] / "java_oracle"
 
 
@@ -93,7 +94,7 @@ def plain(name: str) -> str:
 def with_plain_names(value: Any) -> Any:
     """Return Kafka's JSON with the names of fields as `plain` makes them, and no records: Kafka leaves them out."""
     if isinstance(value, dict):
-        return {plain(name): None if name == "records" else with_plain_names(item) for name, item in value.items()}
+        return {plain(name): None if name in RECORDS_FIELDS else with_plain_names(item) for name, item in value.items()}
     return [with_plain_names(item) for item in value] if isinstance(value, list) else value
 
 
