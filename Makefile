@@ -5,10 +5,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs bench setup clients clean
+.PHONY: help demo test check format docs bench bench-codec fuzz setup clients clean
 
 help:  ## Show what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: setup  ## The main job: a real client, a broker, a kill -9, and on it goes
 	@$(BIN)/python examples/demo.py
@@ -34,6 +34,17 @@ bench: setup  ## Throughput and latency, beside librdkafka's mock cluster in the
 	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/broker.py
 
+bench-codec: setup .bench/.ready  ## The codec, beside other Python codecs in the same run
+	$(BIN)/python bench/codec/run.py --peer kio=.bench/bin/python
+
+.bench/.ready: requirements/bench-codec.txt
+	$(PYTHON) -m venv .bench
+	.bench/bin/pip install --quiet --disable-pip-version-check --requirement requirements/bench-codec.txt
+	@touch $@
+
+fuzz: setup  ## Fuzz all that reads bytes from a peer, for SECONDS (60)
+	$(BIN)/python fuzz/run.py --seconds $(or $(SECONDS),60)
+
 setup: .venv/.ready
 
 .venv/.ready: pyproject.toml requirements/dev.txt
@@ -44,6 +55,7 @@ setup: .venv/.ready
 
 clients: setup  ## Install the clients in other languages that the tests drive
 	@tests/clients/setup.sh
+	@tests/protocol/java_oracle/setup.sh
 
 clean:  ## Remove all that was made
-	rm -rf .venv build dist docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .bench .fuzz build dist docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis
