@@ -7,11 +7,10 @@ read inline, and those of records up to three; an array of numbers is one call. 
 What makes it safe: generated code may read nonsense but never past the data unnoticed. Reads past the end raise,
 except slices, and since the position only grows, one comparison at the end catches those. So no length is compared
 with the bytes left. On any failure the interpreter decodes again, and says what is wrong; but since it is slow, not
-beyond the first 2,000 elements, so that a damaged message costs no more time than a sound one of its size.
+beyond the first 10,000 elements, so that a damaged message costs no more time than a sound one of its size.
 
 The element budget costs nothing in a message of fewer bytes than it has elements, for each takes a byte at least.
-Longer ones are decoded by a second function, made when the first of them comes, which counts. What a damaged message
-was decoded to is still in memory while the interpreter looks for the fault: one more reason to let it look at few.
+Longer ones are decoded by a second function, made when the first of them comes, which counts.
 """
 
 from __future__ import annotations
@@ -33,28 +32,21 @@ Decoder = Callable[[Buffer, int], Any]
 
 _SMALL_ARRAY = 16
 
-_MAX_ELEMENTS_AGAIN = 2_000
-
-BYTES_PER_ELEMENT = 24
+_MAX_ELEMENTS_AGAIN = 10_000
 
 
-def compile_decoder(layout: StructLayout, max_elements: int, free_elements: int | None = None) -> Decoder:
-    """Return a function from bytes and a position to the struct there; see `interpreter.decode_struct`.
-
-    With `free_elements` the element budget of a short message is smaller: that many, and one more for every
-    `BYTES_PER_ELEMENT` bytes.
-    """
-    return _compile(layout, max_elements, max_elements if free_elements is None else free_elements, is_counting=False)
+def compile_decoder(layout: StructLayout, max_elements: int) -> Decoder:
+    """Return a function from bytes and a position to the struct there; see `interpreter.decode_struct`."""
+    return _compile(layout, max_elements, is_counting=False)
 
 
-def _compile(layout: StructLayout, max_elements: int, free_elements: int, *, is_counting: bool) -> Decoder:
+def _compile(layout: StructLayout, max_elements: int, *, is_counting: bool) -> Decoder:
     @functools.cache
     def counting_decoder() -> Decoder:
-        return _compile(layout, max_elements, free_elements, is_counting=True)
+        return _compile(layout, max_elements, is_counting=True)
 
     source = GeneratedSource(
         FAILURES=FAILURES,
-        FREE_ELEMENTS=free_elements,
         MAX_ELEMENTS=max_elements,
         counting_decoder=counting_decoder,
         decode_again=functools.partial(_decode_again, layout),
@@ -78,7 +70,7 @@ def _decode_again(layout: StructLayout, data: Buffer, position: int, max_element
     except ElementBudgetSpent as error:
         raise DecodeError(
             f"{layout.cls.__name__} version {layout.version} is damaged somewhere after its first "
-            f"{_MAX_ELEMENTS_AGAIN} elements, or has more than its element budget, at most {max_elements}: {error}"
+            f"{_MAX_ELEMENTS_AGAIN} elements, or has more than its element budget of {max_elements}: {error}"
         ) from error
 
 
@@ -121,7 +113,7 @@ class _Writer:
         add, block = self.source.add, self.source.block
         with block("def decode(data, position):"):
             if not self.is_counting:
-                with block("if len(data) - position > FREE_ELEMENTS:"):
+                with block("if len(data) - position > MAX_ELEMENTS:"):
                     add("return counting_decoder()(data, position)")
             with block("try:"):
                 add("d = data", "p = position")
@@ -133,7 +125,7 @@ class _Writer:
                     with block("if type(d) is not bytes:"):
                         add("d = bytes(d)")
                 if self.is_counting:
-                    add(f"budget = min(MAX_ELEMENTS, FREE_ELEMENTS + (len(d) - p) // {BYTES_PER_ELEMENT})")
+                    add("budget = MAX_ELEMENTS")
                 self.write_struct(layout, "o")
                 self.flush()
                 with block("if p > len(d):"):

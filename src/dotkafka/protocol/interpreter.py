@@ -22,9 +22,6 @@ from dotkafka.protocol.wire_types import BYTES, RECORDS, STRING, FixedWidth, Var
 
 MAX_STRING_BYTES = 32767
 
-TAGGED_FIELD_ELEMENTS = 4
-"""What a tagged field counts against the element budget: an unknown one takes 3 bytes, and 200 once it is decoded."""
-
 
 class ElementBudgetSpent(DecodeError):  # noqa: N818 (a condition, not a mistake)
     """The message has more array elements and tagged fields than it may have."""
@@ -168,7 +165,7 @@ class _Reader:
         count = self.read_unsigned_varint()
         if count * 2 > self.end - self.position:
             raise self.error(f"{count} tagged fields are more than the bytes left can hold", start)
-        self.spend_elements(count * TAGGED_FIELD_ELEMENTS, start)
+        self.spend_elements(count, start)
         for _ in range(count):
             start = self.position
             tag = self.read_unsigned_varint()

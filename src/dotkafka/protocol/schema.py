@@ -84,10 +84,6 @@ Encoder = Callable[[Any], Any]
 REQUEST_MAX_ELEMENTS: Final = 100_000
 """Array elements and tagged fields that one request may have: each may cost a hundred bytes and more once decoded."""
 
-REQUEST_FREE_ELEMENTS: Final = 8_000
-"""Those that any request may have. A longer one may have one more for every 24 bytes, so that what it is decoded to
-takes no more than 16 times its bytes and 1 MiB, even if its elements are a few bytes each."""
-
 MESSAGE_MAX_ELEMENTS: Final = 4_000_000
 """The same for responses and records: they come from a broker or a log that was chosen, not from anybody who
 connects."""
@@ -114,17 +110,10 @@ class Message(Generic[T]):
         flexible: those that use compact lengths and end each struct in a tag section.
         max_elements: the element budget: how many array elements and tagged fields a message may have before decoding
             gives up on it.
-        free_elements: how many of them a message may have that is short: more need 24 bytes each. None for all.
     """
 
     def __init__(
-        self,
-        struct: type[T],
-        *,
-        versions: str,
-        flexible: str = "none",
-        max_elements: int = MESSAGE_MAX_ELEMENTS,
-        free_elements: int | None = None,
+        self, struct: type[T], *, versions: str, flexible: str = "none", max_elements: int = MESSAGE_MAX_ELEMENTS
     ) -> None:
         if not issubclass(struct, Struct):
             raise TypeError(f"{struct.__name__} is no @struct")
@@ -132,7 +121,6 @@ class Message(Generic[T]):
         self.versions = Versions.parse(versions)
         self.flexible = Versions.parse(flexible)
         self.max_elements = max_elements
-        self.free_elements = free_elements
         self._cls: type[Struct] = struct
         self.decoders = _Codecs(self._compile_decoder)
         self.encoders = _Codecs(self._compile_encoder)
@@ -182,7 +170,7 @@ class Message(Generic[T]):
     def _compile_decoder(self, version: int) -> Decoder:
         if version not in self.versions:
             raise DecodeError(f"{self.struct.__name__} has versions {self.versions}, not {version}")
-        return compile_decoder(self.layout(version), self.max_elements, self.free_elements)
+        return compile_decoder(self.layout(version), self.max_elements)
 
     def _compile_encoder(self, version: int) -> Encoder:
         if version not in self.versions:
@@ -210,13 +198,7 @@ class Api(Generic[RequestT, ResponseT]):
         self, key: int, *, versions: str, flexible: str, request: type[RequestT], response: type[ResponseT]
     ) -> None:
         self.key = key
-        self.request = Message(
-            request,
-            versions=versions,
-            flexible=flexible,
-            max_elements=REQUEST_MAX_ELEMENTS,
-            free_elements=REQUEST_FREE_ELEMENTS,
-        )
+        self.request = Message(request, versions=versions, flexible=flexible, max_elements=REQUEST_MAX_ELEMENTS)
         self.response = Message(response, versions=versions, flexible=flexible)
         self.versions = self.request.versions
         self.flexible = self.request.flexible
