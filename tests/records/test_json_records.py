@@ -12,6 +12,7 @@ from dotkafka.protocol.json_codec import base64_text
 from dotkafka.records.batch import encode_batch
 from dotkafka.records.compression import Compression
 from dotkafka.records.json_records import records_to_json
+from dotkafka.records.legacy import encode_message_set
 from dotkafka.records.record import Record
 
 RECORDS = [Record(0, 1_700_000_000_000, b"k", b"v"), Record(0, 1_700_000_000_005, None, "ü".encode())]
@@ -82,12 +83,36 @@ def test_a_batch_that_is_cut_short() -> None:
 
 
 def test_another_format() -> None:
-    """A message set of the old formats is kept as it came, and its magic is named."""
+    """An unknown format is kept as it came, and its magic is named."""
     message = bytearray(encode_batch(RECORDS))
-    message[16] = 1
+    message[16] = 3
     (node,) = records_to_json(message)
-    assert "magic 1" in node["error"]
+    assert "magic 3" in node["error"]
     assert node["data"] == base64_text(message)
+
+
+def test_message_sets() -> None:
+    """Messages of the old formats are shown one by one, a wrapper with what is inside it, batches among them."""
+    plain = encode_message_set([Record(4, -1, b"k", b"v")], magic=0)
+    wrapped = encode_message_set([Record(5, 10, None, b"a"), Record(6, 20, b"k", None)], compression=Compression.GZIP)
+    first, second, third = records_to_json(bytes(plain) + bytes(wrapped) + bytes(encode_batch(RECORDS)))
+    assert (first["magic"], first["offset"], first["timestamp"], first["compression"]) == (0, 4, -1, "none")
+    assert [record["value"] for record in first["records"]] == ["v"]
+    assert (second["magic"], second["compression"]) == (1, "gzip")
+    assert [(record["offset"], record["timestamp"]) for record in second["records"]] == [(5, 10), (6, 20)]
+    assert third["magic"] == 2
+
+
+def test_a_damaged_message() -> None:
+    """A message with a wrong CRC is shown with the reason, a cut one as bytes."""
+    message = bytearray(encode_message_set([Record(0, 10, None, b"value")]))
+    damaged = bytearray(message)
+    damaged[-1] ^= 1
+    bad, cut = records_to_json(damaged + message[:-1])
+    assert "CRC" in bad["error"]
+    assert bad["records"] == []
+    assert "cut short" in cut["error"]
+    assert cut["data"] == base64_text(message[:-1])
 
 
 def test_a_damaged_batch() -> None:

@@ -1,4 +1,4 @@
-"""Record batches as JSON, for people who look at what passes or what is stored.
+"""Record batches and message sets as JSON, for people who look at what passes or what is stored.
 
 Keys, values and header names are bytes. They are shown as text where they are UTF-8, and else in base64 under the name
 with `Base64` behind it: `"key": "alice"`, `"key": null`, `"keyBase64": "/wA="`.
@@ -14,13 +14,19 @@ from dotkafka.errors import ApiError, DecodeError
 from dotkafka.protocol.json_codec import JsonObject, base64_text
 from dotkafka.records.batch import BatchHeader, iterate_records, read_header
 from dotkafka.records.compression import Compression
+from dotkafka.records.legacy import MAGIC_0, MAGIC_1, MessageHeader, iterate_message_set, read_message_header
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from dotkafka.protocol.primitives import Buffer
     from dotkafka.records.record import Record
 
 MAX_RECORDS: Final = 100_000
 """How many records are shown of one field: a few compressed bytes can be millions."""
+
+MAGIC_POSITION: Final = 16
+"""Of the byte that tells the formats apart, the same in all of them."""
 
 _COMPRESSIONS: Final = {member.value: member.name.lower() for member in Compression}
 
@@ -28,25 +34,30 @@ _COMPRESSIONS: Final = {member.value: member.name.lower() for member in Compress
 def records_to_json(data: Buffer, *, max_records: int = MAX_RECORDS) -> list[JsonObject]:
     """Return the batches in `data`, one object each, with their records; it raises nothing for what `data` holds.
 
-    A batch that is damaged, or has more records than are to be shown, has an `error`. From the first batch on whose
-    size cannot be known, all is one object with an `error` and the bytes in base64 as `data`: a fetched batch that is
-    cut short, or a format other than record batch v2.
+    Messages of magic 0 and 1 are objects of their own, a wrapper with the records inside it. What is damaged, or has
+    more records than are to be shown, has an `error`. From the first batch on whose size cannot be known, all is one
+    object with an `error` and the bytes in base64 as `data`: a fetched batch that is cut short, or an unknown format.
     """
     view = memoryview(data).cast("B")
     nodes: list[JsonObject] = []
     position = 0
     while position < len(view):
+        is_message = len(view) - position > MAGIC_POSITION and view[position + MAGIC_POSITION] in (MAGIC_0, MAGIC_1)
         try:
-            header = read_header(view, position)
+            header = read_message_header(view, position) if is_message else read_header(view, position)
         except DecodeError as error:
             nodes.append(_undecoded(str(error), view[position:]))
             break
         end = position + header.size_bytes
         if end > len(view):
-            reason = f"record batch at byte {position} is cut short: {len(view) - position} of {end - position} bytes"
+            kind = "message" if is_message else "record batch"
+            reason = f"{kind} at byte {position} is cut short: {len(view) - position} of {end - position} bytes"
             nodes.append(_undecoded(reason, view[position:]))
             break
-        node = _batch_to_json(view[position:end], header, max_records)
+        if isinstance(header, MessageHeader):
+            node = _message_to_json(view[position:end], header, max_records)
+        else:
+            node = _batch_to_json(view[position:end], header, max_records)
         max_records -= len(node["records"])
         nodes.append(node)
         position = end
@@ -57,8 +68,20 @@ def _undecoded(reason: str, data: memoryview) -> JsonObject:
     return {"error": reason, "data": base64_text(data)}
 
 
+def _message_to_json(message: memoryview, header: MessageHeader, max_records: int) -> JsonObject:
+    node: JsonObject = {
+        "offset": header.offset,
+        "magic": header.magic,
+        "crc": header.crc,
+        "compression": _COMPRESSIONS.get(header.compression, header.compression),
+        "timestampType": "LogAppendTime" if header.timestamp_type_is_log_append else "CreateTime",
+        "timestamp": header.timestamp_ms,
+        "sizeInBytes": header.size_bytes,
+    }
+    return node | _records_to_json(lambda: iterate_message_set(message), max_records)
+
+
 def _batch_to_json(batch: memoryview, header: BatchHeader, max_records: int) -> JsonObject:
-    records: list[JsonObject] = []
     node: JsonObject = {
         "baseOffset": header.base_offset,
         "lastOffset": header.last_offset,
@@ -78,10 +101,15 @@ def _batch_to_json(batch: memoryview, header: BatchHeader, max_records: int) -> 
         "lastSequence": header.last_sequence,
         "recordCount": header.record_count,
         "sizeInBytes": header.size_bytes,
-        "records": records,
     }
+    return node | _records_to_json(lambda: iterate_records(batch), max_records)
+
+
+def _records_to_json(read: Callable[[], Iterator[Record]], max_records: int) -> JsonObject:
+    records: list[JsonObject] = []
+    node: JsonObject = {"records": records}
     try:
-        for record in iterate_records(batch):
+        for record in read():
             if len(records) >= max_records:
                 node["error"] = "there are more records than are shown"
                 break
