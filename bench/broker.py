@@ -277,8 +277,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4.0, help="about how long one workload runs (default 4)")
     parser.add_argument("--rounds", type=int, default=3, help="how often each broker is measured (default 3)")
     parser.add_argument("--only", nargs="*", default=[], help="measure only brokers whose name contains one of these")
+    parser.add_argument("--config", action="append", default=[], metavar="NAME=VALUE", help="a setting for dotkafka")
     parser.add_argument("--json", action="store_true", help="print all figures as JSON instead of the table")
     arguments = parser.parse_args()
+    for setting in arguments.config:
+        SERVE.extend(["--config", setting])
     peers = [peer for peer in PEERS if not arguments.only or any(word in peer.name for word in arguments.only)]
     results: dict[str, list[dict[str, float]]] = {peer.name: [] for peer in peers}
     with ExitStack() as stack:

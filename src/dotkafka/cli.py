@@ -48,7 +48,7 @@ exit status: 0 stopped as asked; 1 it could not start or go on; 2 the arguments 
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _SWITCH_INTERVAL_S = 0.0005
 """How long the event loop may keep the interpreter while the thread of the write-ahead log waits for it. Python's 5 ms
-are longer than a flush takes; with 0.5 ms a busy broker serves some 30 % more requests."""
+are longer than a flush takes."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

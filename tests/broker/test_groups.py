@@ -4,8 +4,9 @@ import pytest
 
 from dotkafka.broker.groups import OFFSETS_TOPIC, group_partition
 from dotkafka.coordinator.config import GroupConfig
-from dotkafka.errors import StorageFailed
+from dotkafka.errors import StorageFailed, StorageUnavailable
 from dotkafka.protocol.error_codes import ErrorCode
+from dotkafka.protocol.messages.describe_groups import DESCRIBE_GROUPS, DescribeGroupsRequest
 from dotkafka.protocol.messages.heartbeat import HEARTBEAT, HeartbeatRequest
 from dotkafka.protocol.messages.join_group import JOIN_GROUP, JoinGroupRequest, JoinGroupRequestProtocol
 from dotkafka.protocol.messages.offset_commit import (
@@ -111,6 +112,22 @@ def test_failed_storage_ends_waiting_answers(client, running, machine):
     assert answer.error_code == ErrorCode.COORDINATOR_NOT_AVAILABLE
     assert running.broker.next_deadline_ms() is None
     running.advance(1_000_000)
+
+
+def test_a_session_ends_while_storage_accepts_nothing(client, running, machine, batch):
+    """What time brings about cannot be refused: its records wait for storage, and a restart finds them."""
+    client.create_topic("t")
+    client.join(session_timeout_ms=10_000)
+    machine.wal.errors += [StorageUnavailable("no space")] * 200
+    client.send(PRODUCE, 9, client.produce_request("t", batch(b"a")))
+    running.advance(11_000)
+    assert not running.broker.shard.is_writable
+    machine.wal.errors.clear()
+    running.advance(1_000)
+    described = DescribeGroupsRequest(groups=["g"])
+    assert running.connect().call(DESCRIBE_GROUPS, 1, described).groups[0].group_state == "Empty"
+    (after,) = machine.boot().connect().call(DESCRIBE_GROUPS, 1, described).groups
+    assert (after.group_state, list(after.members)) == ("Empty", [])
 
 
 def test_failed_storage_ends_waiting_requests(client, running, machine, batch):

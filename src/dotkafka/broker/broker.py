@@ -76,7 +76,6 @@ class Broker:
         self._ready: dict[Connection, None] = {}
         self._held: deque[tuple[Connection, Callable[[], None]]] = deque()
         """Writes that wait until L2 has caught up, in the order in which they came."""
-        """Those that were told not to be read since L2 lags behind."""
         self._reads: dict[ReadWork | TimestampSearchWork, Callable[[], None]] = {}
 
     @classmethod

@@ -79,6 +79,9 @@ class Groups:
             ApiError: COORDINATOR_NOT_AVAILABLE while nothing can be written.
         """
         self._check_writable()
+        return self._topic()
+
+    def _topic(self) -> TopicImage:
         topic = self._broker.metadata.topics_by_name.get(OFFSETS_TOPIC)
         if topic is None:
             topic = self._broker.metadata_log.create_topic(
@@ -163,8 +166,12 @@ class Groups:
                 target.close_connection()
 
     def _write(self, records: tuple[CoordinatorRecord, ...]) -> None:
-        """Append the records of one step, as one batch per partition that they belong to."""
-        topic = self.ensure_topic()
+        """Append the records of one step, as one batch per partition that they belong to.
+
+        Also while storage does not accept writes: a step that time has brought about cannot be refused. Its records
+        wait with all others until it does.
+        """
+        topic = self._topic()
         by_partition: dict[int, list[Record]] = {}
         for record in records:
             entry = Record(0, self._broker.now.wall_ms, encode_key(record), encode_value(record))

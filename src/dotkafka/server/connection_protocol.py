@@ -1,8 +1,9 @@
 """ConnectionProtocol: one client's socket, plain or TLS, between the event loop and the broker.
 
 Back-pressure goes both ways. No more is read while the broker may not be given more (`Broker.may_read`: too many
-requests of this connection wait, or storage lags behind) or while the client does not read its answers. Answers that
-the socket does not take stay where they are, as views of the log, instead of being copied into the transport's buffer.
+requests of this connection wait, or one of them waits for storage to catch up), nor while the client does not read its
+answers. Answers that the socket does not take stay where they are, as views of the log, instead of being copied into
+the transport's buffer.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Batches are stored in groups, blobs of whole batches of one partition, in pages 
 tables are in `checkpoint_sqlite.sql`. One save is one transaction, durable when it returns.
 
 The journal is a rollback journal: what a save adds is then written once, while a write-ahead journal would copy it
-twice, at three times the processor time. The price is that reads wait while a save writes; what is read here is cold.
+twice. The price is that reads wait while a save writes; what is read here is cold.
 TRUNCATE with synchronous=FULL syncs the journal's end too, so that a power cut cannot bring back what a commit has
 ended.
 
