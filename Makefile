@@ -34,13 +34,8 @@ bench: setup  ## Throughput and latency, beside librdkafka's mock cluster in the
 	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/broker.py
 
-bench-codec: setup .bench/.ready  ## The codec, beside other Python codecs in the same run
-	$(BIN)/python bench/codec/run.py --peer kio=.bench/bin/python
-
-.bench/.ready: requirements/bench-codec.txt
-	$(PYTHON) -m venv .bench
-	.bench/bin/pip install --quiet --disable-pip-version-check --requirement requirements/bench-codec.txt
-	@touch $@
+bench-codec: setup  ## The codec, beside other Python codecs in the same run
+	$(BIN)/python bench/codec/run.py
 
 fuzz: setup  ## Fuzz all that reads bytes from a peer, for SECONDS (60)
 	$(BIN)/python fuzz/run.py --seconds $(or $(SECONDS),60)
@@ -58,4 +53,4 @@ clients: setup  ## Install the clients in other languages that the tests drive
 	@tests/protocol/java_oracle/setup.sh
 
 clean:  ## Remove all that was made
-	rm -rf .venv .bench .fuzz build dist docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .fuzz build dist docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -2,7 +2,7 @@
 
 Each peer runs in an interpreter of its own; rounds are interleaved, so that ratios come from the same minutes.
 
-    python bench/codec/run.py --peer kio=.bench/bin/python --rounds 3
+    python bench/codec/run.py --rounds 3
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from dotkafka.protocol.messages.offset_commit import (
 from dotkafka.protocol.messages.produce import PRODUCE, PartitionProduceData, ProduceRequest, TopicProduceData
 
 WORKER = Path(__file__).with_name("worker.py")
+PEERS = ("dotkafka", "kafka-python", "kio")
 RECORDS_BYTES = 16 * 1024
 TOPICS = [f"orders.events.topic-{number:03}" for number in range(100)]
 
@@ -117,14 +118,13 @@ def cases() -> list[tuple[str, int, str]]:
     ]
 
 
-def measure(peers: dict[str, str], rounds: int) -> dict[str, dict[str, list[float]]]:
+def measure(rounds: int) -> dict[str, dict[str, list[float]]]:
     """Return the samples of each peer, by case."""
     work = json.dumps(cases())
     samples: dict[str, dict[str, list[float]]] = {}
-    names = list(peers)
     for number in range(rounds):
-        for peer in names[number % len(names) :] + names[: number % len(names)]:
-            command = [peers[peer], str(WORKER), peer]
+        for peer in PEERS[number % len(PEERS) :] + PEERS[: number % len(PEERS)]:
+            command = [sys.executable, str(WORKER), peer]
             result = subprocess.run(command, input=work, check=True, stdout=subprocess.PIPE, text=True)
             for case, seconds in json.loads(result.stdout).items():
                 samples.setdefault(case, {}).setdefault(peer, []).extend(seconds)
@@ -135,16 +135,13 @@ def main() -> None:
     """Measure, and print a table of medians and ratios."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--peer", action="append", default=[], metavar="NAME=PYTHON", help="a peer's own interpreter")
     arguments = parser.parse_args()
-    peers = {"dotkafka": sys.executable, "kafka-python": sys.executable}
-    peers |= dict(peer.split("=", 1) for peer in arguments.peer)
-    others = [peer for peer in peers if peer != "dotkafka"]
-    print("| median µs | " + " | ".join(peers) + " | " + " | ".join(f"{peer} / dotkafka" for peer in others) + " |")
-    print("|---" + "|---:" * (len(peers) + len(others)) + "|")
-    for case, by_peer in measure(peers, arguments.rounds).items():
+    others = PEERS[1:]
+    print("| median µs | " + " | ".join(PEERS) + " | " + " | ".join(f"{peer} / dotkafka" for peer in others) + " |")
+    print("|---" + "|---:" * (len(PEERS) + len(others)) + "|")
+    for case, by_peer in measure(arguments.rounds).items():
         medians = {peer: statistics.median(seconds) * 1e6 for peer, seconds in by_peer.items()}
-        figures = [f"{medians[peer]:,.1f}" for peer in peers]
+        figures = [f"{medians[peer]:,.1f}" for peer in PEERS]
         ratios = [f"{medians[peer] / medians['dotkafka']:.2f}" for peer in others]
         print(f"| {case} | " + " | ".join(figures + ratios) + " |")
 

@@ -28,9 +28,10 @@ FIRST_UNKNOWN_TAG = 100
 class RandomValues:
     """Draws values that can be written at one version: every field of it, and sometimes tagged fields nobody knows."""
 
-    def __init__(self, seed: str, *, unknown_tags: bool) -> None:
+    def __init__(self, seed: str, *, unknown_tags: bool, fit: Callable[[FieldLayout, Any], Any] | None) -> None:
         self.random = random.Random(seed)
         self.unknown_tags = unknown_tags
+        self.fit = fit
 
     def struct(self, layout: StructLayout) -> Any:
         """A struct; half of its tagged fields keep their defaults."""
@@ -45,7 +46,8 @@ class RandomValues:
         """What one field holds; a fourth of those that may be null are."""
         if item.nullable and self.random.random() < 0.25:
             return None
-        return self.value(item.type)
+        value = self.value(item.type)
+        return value if self.fit is None else self.fit(item, value)
 
     def value(self, held: ValueLayout) -> Any:
         """Any value but null."""
@@ -89,12 +91,21 @@ class RandomValues:
 
 @pytest.fixture(scope="session")
 def random_values() -> Callable[..., Iterator[Any]]:
-    """Return a function that gives some random values of a message at one version."""
+    """Return a function that gives some random values of a message at one version.
 
-    def values(message: Message[Any], version: int, *, unknown_tags: bool = True) -> Iterator[Any]:
+    `fit` may put another value in the place of what a field has drawn, for who cannot hold all that Kafka can.
+    """
+
+    def values(
+        message: Message[Any],
+        version: int,
+        *,
+        unknown_tags: bool = True,
+        fit: Callable[[FieldLayout, Any], Any] | None = None,
+    ) -> Iterator[Any]:
         layout = message.layout(version)
         for number in range(VALUES_PER_VERSION):
             seed = f"{message.struct.__name__} {version} {number}"
-            yield RandomValues(seed, unknown_tags=unknown_tags).struct(layout)
+            yield RandomValues(seed, unknown_tags=unknown_tags, fit=fit).struct(layout)
 
     return values
