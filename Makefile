@@ -50,7 +50,7 @@ setup: .venv/.ready
 
 clients: setup  ## Install the clients in other languages that the tests drive
 	@tests/clients/setup.sh
-	@tests/protocol/java_oracle/setup.sh
+	@tests/java_oracle/setup.sh
 
 clean:  ## Remove all that was made
 	rm -rf .venv .fuzz build dist docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis

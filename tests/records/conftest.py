@@ -1,9 +1,6 @@
-"""What the tests of records share: batches made by hand, ordinary records, other implementations."""
+"""What the tests of records share: batches made by hand, ordinary records."""
 
-import warnings
-from collections.abc import Mapping
-from importlib import import_module
-from typing import Any, Protocol
+from typing import Protocol
 
 import pytest
 from crc32c import crc32c
@@ -47,11 +44,3 @@ def ordinary_records() -> list[Record]:
         )
         for i in range(150)
     ]
-
-
-@pytest.fixture(scope="session")
-def peers() -> Mapping[str, Any]:
-    """The modules with `DefaultRecordBatch` and its builder of other implementations, by name."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # kafka-python reads its resources the old way
-        return {name: import_module(f"{name}.record.default_records") for name in ("aiokafka", "kafka")}

@@ -1,14 +1,10 @@
-"""Message sets: bytes written by hand, round trips, two other implementations, hostile bytes."""
+"""Message sets: bytes written by hand, round trips, hostile bytes."""
 
 import gc
 import tracemalloc
-import warnings
 import zlib
-from collections.abc import Mapping
 from contextlib import suppress
-from importlib import import_module
 from struct import pack
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -21,7 +17,6 @@ from dotkafka.records.legacy import (
     MIN_MESSAGE_SIZE,
     decode_message_set,
     encode_message_set,
-    entries,
     iterate_message_set,
     message_headers,
     read_message_header,
@@ -99,27 +94,6 @@ def wrapper(inner: bytes, magic: int = 1, codec: int = Compression.GZIP, offset:
     value = compress(codec, inner)
     body = pack(">bb", magic, codec) + bytes(8 * magic) + pack(">ii", -1, len(value)) + value
     return message(body, offset)
-
-
-@pytest.fixture(scope="module")
-def peers() -> Mapping[str, Any]:
-    """The readers and writers of message sets of other implementations, by name."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return {
-            "kafka": import_module("kafka.record.legacy_records"),
-            "aiokafka": import_module("aiokafka.record.legacy_records"),
-        }
-
-
-PEER_CODECS = [
-    (peer, magic, codec)
-    for peer in ("kafka", "aiokafka")
-    for magic in (0, 1)
-    for codec in LEGACY_CODECS
-    if (peer, codec) != ("kafka", Compression.SNAPPY)  # it needs python-snappy
-    and (magic, codec) != (0, Compression.LZ4)  # one needs xxhash, the other cannot
-]
 
 
 # --- golden bytes
@@ -250,44 +224,6 @@ def test_partial_message_of_impossible_size_is_refused() -> None:
     """A partial message is tolerated, a wrong one is not."""
     with pytest.raises(DecodeError, match="size of 13 bytes"):
         decode_message_set(GOLDEN_0 + pack(">qi", 0, 13), allow_partial=True)
-
-
-# --- against other implementations
-
-
-@pytest.mark.parametrize(("peer", "magic", "compression"), PEER_CODECS)
-@given(records=records_lists.filter(bool))
-def test_peers_read_ours(
-    peer: str, magic: int, compression: Compression, records: list[Record], peers: Mapping[str, Any]
-) -> None:
-    """What we write, others read."""
-    records = with_offsets(records, 7, magic)
-    message_set = bytes(encode_message_set(records, magic=magic, compression=compression))
-    read = []
-    for start, end, _ in entries(message_set):
-        batch = peers[peer].LegacyRecordBatch(message_set[start:end], magic)
-        assert batch.validate_crc()
-        for record in batch:
-            assert peer == "aiokafka" or record.validate_crc()
-            timestamp_ms = -1 if record.timestamp is None else record.timestamp
-            read.append(Record(record.offset, timestamp_ms, record.key, record.value))
-    assert read == records
-
-
-@pytest.mark.parametrize(("peer", "magic", "compression"), PEER_CODECS)
-@given(records=records_lists.filter(bool))
-def test_theirs_are_read(
-    peer: str, magic: int, compression: Compression, records: list[Record], peers: Mapping[str, Any]
-) -> None:
-    """What others write, we read; and without compression we write the same bytes."""
-    records = with_offsets(records, 0, magic)
-    builder = peers[peer].LegacyRecordBatchBuilder(magic=magic, compression_type=int(compression), batch_size=MIB)
-    for offset, timestamp_ms, key, value, _ in records:
-        assert builder.append(offset, timestamp=timestamp_ms, key=key, value=value) is not None
-    message_set = bytes(builder.build())
-    assert decode_message_set(message_set) == records
-    if not compression:
-        assert encode_message_set(records, magic=magic) == message_set
 
 
 # --- values that cannot be written

@@ -1,6 +1,6 @@
-"""The records of a batch: round trips, two other implementations, hostile bytes."""
+"""The records of a batch: round trips, hostile bytes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -14,20 +14,12 @@ from dotkafka.records.batch import (
     decode_records,
     encode_batch,
     iterate_records,
-    patch_offset_and_epoch,
     read_header,
 )
 from dotkafka.records.compression import Compression
 from dotkafka.records.record import MAX_HEADERS_PER_RECORD, Record
 
 INT64_MAX = 2**63 - 1
-
-PEER_CODECS = [
-    (peer, codec)
-    for peer in ("aiokafka", "kafka")
-    for codec in Compression
-    if (peer, codec) != ("kafka", Compression.SNAPPY)  # it needs python-snappy
-]
 
 data = st.binary(max_size=20) | st.binary(min_size=60, max_size=70) | st.just(b"v" * 9_000) | st.just(b"w" * 1_100_000)
 small_data = st.binary(max_size=20)
@@ -96,55 +88,6 @@ def test_iteration_is_lazy(batch_with_section: Callable[..., bytearray], ordinar
     assert next(records).value == b""
     with pytest.raises(DecodeError):
         list(records)
-
-
-# --- against other implementations
-
-
-@pytest.mark.parametrize(("peer", "compression"), PEER_CODECS)
-def test_peers_read_ours(
-    peer: str, compression: Compression, peers: Mapping[str, Any], ordinary_records: list[Record]
-) -> None:
-    """What we write, others read."""
-    batch = peers[peer].DefaultRecordBatch(bytes(encode_batch(ordinary_records, compression=compression)))
-    assert batch.validate_crc()
-    theirs = [
-        Record(record.offset, record.timestamp, record.key, record.value, tuple(record.headers)) for record in batch
-    ]
-    assert theirs == ordinary_records
-
-
-def their_batch(peer: Any, records: Sequence[Record], compression: Compression) -> bytes:
-    """Return the records as another implementation writes them."""
-    builder = peer.DefaultRecordBatchBuilder(
-        2,
-        compression,
-        is_transactional=True,
-        producer_id=42,
-        producer_epoch=3,
-        base_sequence=17,
-        batch_size=1_000_000,
-    )
-    for record in records:
-        builder.append(record.offset, record.timestamp_ms, record.key, record.value, list(record.headers))
-    return bytes(builder.build())
-
-
-@pytest.mark.parametrize(("peer", "compression"), PEER_CODECS)
-def test_ours_reads_peers(
-    peer: str, compression: Compression, peers: Mapping[str, Any], ordinary_records: list[Record]
-) -> None:
-    """What others write, we read."""
-    assert decode_records(their_batch(peers[peer], ordinary_records, compression)) == ordinary_records
-
-
-@pytest.mark.parametrize("peer", ["aiokafka", "kafka"])
-def test_all_write_the_same_bytes(peer: str, peers: Mapping[str, Any], ordinary_records: list[Record]) -> None:
-    """Without compression, there is one way to write a batch, and all agree on it."""
-    theirs = their_batch(peers[peer], ordinary_records, Compression.NONE)
-    ours = encode_batch(ordinary_records, producer_id=42, producer_epoch=3, base_sequence=17, is_transactional=True)
-    patch_offset_and_epoch(ours, 0, 0, read_header(theirs).partition_leader_epoch)
-    assert theirs == ours
 
 
 # --- hostile bytes

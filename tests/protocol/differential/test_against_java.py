@@ -1,17 +1,12 @@
 """Our bytes against Apache Kafka's own message classes, at every version that both have.
 
-The program in ../java_oracle decodes what dotkafka wrote, encodes it again, and says in Kafka's JSON what it has read.
+The program in tests/java_oracle decodes what dotkafka wrote, encodes it again, and says in Kafka's JSON what it read.
 """
 
 from __future__ import annotations
 
 import base64
-import json
-import os
-import shutil
-import subprocess
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -24,22 +19,17 @@ if TYPE_CHECKING:
     from dotkafka.protocol.schema import Message
 
 RECORDS_FIELDS = {"records", "unalignedRecords"}
-ORACLE = Path(__file__).parents[1] / "java_oracle"
 
 
 class Oracle:
-    """The running Java program: a question in, an answer out."""
+    """The Java program, asked about messages."""
 
-    def __init__(self, questions: IO[str], answers: IO[str]) -> None:
-        self.questions = questions
-        self.answers = answers
+    def __init__(self, ask_java: Callable[..., dict[str, Any]]) -> None:
+        self.ask_java = ask_java
 
     def ask(self, message: Message[Any], **question: Any) -> dict[str, Any]:
         """Return its answer about a message; that there is an error is left to the caller."""
-        self.questions.write(json.dumps({"message": message.struct.__name__, **question}) + "\n")
-        self.questions.flush()
-        answer: dict[str, Any] = json.loads(self.answers.readline())
-        return answer
+        return self.ask_java(message=message.struct.__name__, **question)
 
     def shared_versions(self, message: Message[Any]) -> range:
         """Return the versions that both have: Kafka 4 has dropped old ones, and some messages as a whole."""
@@ -51,22 +41,9 @@ class Oracle:
 
 
 @pytest.fixture(scope="module")
-def java() -> Iterator[Oracle]:
-    """The Java program; without java and mvn the tests are skipped, or fail where CI is true."""
-    missing = "java is not installed" if shutil.which("java") is None else ""
-    if not (ORACLE / "target" / "lib").exists():
-        missing = "tests/protocol/java_oracle/setup.sh has not been run, or had no java or mvn"
-    if missing and os.environ.get("CI") == "true":
-        pytest.fail(missing)
-    if missing:
-        pytest.skip(missing)
-    command = ("java", "-XX:+UseSerialGC", "-Xmx256m", "-cp", "target/classes:target/lib/*", "dotkafka.Oracle")
-    with subprocess.Popen(command, cwd=ORACLE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        yield Oracle(process.stdin, process.stdout)
-        process.stdin.close()
-    assert process.returncode == 0
+def java(ask_java: Callable[..., dict[str, Any]]) -> Oracle:
+    """Kafka's own message classes."""
+    return Oracle(ask_java)
 
 
 def in_json(held: ValueLayout, value: Any) -> Any:

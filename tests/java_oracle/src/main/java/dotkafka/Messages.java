@@ -1,14 +1,9 @@
 package dotkafka;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.io.BufferedReader;
-import java.io.InputStreamReader;
-import java.io.PrintStream;
 import java.lang.reflect.Method;
 import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
 import java.util.List;
 import org.apache.kafka.common.protocol.ByteBufferAccessor;
@@ -16,15 +11,14 @@ import org.apache.kafka.common.protocol.Message;
 import org.apache.kafka.common.protocol.ObjectSerializationCache;
 
 /**
- * Answers with Apache Kafka's own message classes, one JSON line for each JSON line.
+ * Decodes and encodes messages with Apache Kafka's own classes.
  *
  * <p>A question names a message and a version. With "hex" the bytes are decoded; with "json" the message is read from
  * JSON; with neither it is one whose fields nobody has set. The answer has the message encoded ("hex") and as JSON
- * ("json"), the bytes that decoding left over ("left"), or "error"; and to a question without a version, the versions
- * that Kafka has.
+ * ("json"), the bytes that decoding left over ("left"); and to a question without a version, the versions that Kafka
+ * has.
  */
-public final class Oracle {
-    private static final ObjectMapper JSON = new ObjectMapper();
+final class Messages {
     private static final List<String> PACKAGES = List.of(
             "org.apache.kafka.common.message.",
             "org.apache.kafka.common.metadata.",
@@ -32,32 +26,18 @@ public final class Oracle {
             "org.apache.kafka.coordinator.share.generated.",
             "org.apache.kafka.coordinator.transaction.generated.");
 
-    private Oracle() {
+    private Messages() {
     }
 
-    public static void main(String[] arguments) throws Exception {
-        BufferedReader questions = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
-        PrintStream answers = new PrintStream(System.out, false, StandardCharsets.UTF_8);
-        for (String line = questions.readLine(); line != null; line = questions.readLine()) {
-            answers.println(JSON.writeValueAsString(answer(JSON.readTree(line))));
-            answers.flush();
-        }
-    }
-
-    private static ObjectNode answer(JsonNode question) {
-        ObjectNode answer = JSON.createObjectNode();
-        try {
-            Class<?> messageClass = messageClass(question.get("message").asText());
-            if (question.has("version")) {
-                convert(messageClass, question, answer);
-            } else if (messageClass != null) {
-                Message message = (Message) messageClass.getConstructor().newInstance();
-                answer.put("lowest", message.lowestSupportedVersion());
-                answer.put("highest", message.highestSupportedVersion());
-            }
-        } catch (Exception error) {
-            Throwable cause = error.getCause() == null ? error : error.getCause();
-            answer.put("error", cause.toString());
+    static ObjectNode answer(JsonNode question) throws Exception {
+        ObjectNode answer = Oracle.JSON.createObjectNode();
+        Class<?> messageClass = messageClass(question.get("message").asText());
+        if (question.has("version")) {
+            convert(messageClass, question, answer);
+        } else if (messageClass != null) {
+            Message message = (Message) messageClass.getConstructor().newInstance();
+            answer.put("lowest", message.lowestSupportedVersion());
+            answer.put("highest", message.highestSupportedVersion());
         }
         return answer;
     }
