@@ -70,7 +70,7 @@ def fuzz_messages(data: bytes) -> None:
     with suppress(DecodeError):
         decoded = message.decode(version, body)
     with suppress(DecodeError):
-        expected = decode_struct(layout, body, 0, message.max_elements)
+        expected = decode_struct(layout, body, 0, message.max_cost)
     assert (decoded is None) == (expected is None), "one decoder accepts what the other refuses"
     if decoded is None:
         return

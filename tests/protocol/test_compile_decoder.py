@@ -15,14 +15,15 @@ from dotkafka.errors import DecodeError
 from dotkafka.protocol.compile_decoder import compile_decoder
 from dotkafka.protocol.interpreter import decode_struct, encode_struct
 from dotkafka.protocol.messages.fetch import FETCH, FetchableTopicResponse, FetchResponse, PartitionData
-from dotkafka.protocol.messages.metadata import METADATA
+from dotkafka.protocol.messages.metadata import METADATA, MetadataRequestTopic, MetadataResponse, MetadataResponseTopic
+from dotkafka.protocol.messages.offset_fetch import OFFSET_FETCH, OffsetFetchRequest, OffsetFetchRequestTopic
 from dotkafka.protocol.messages.produce import PRODUCE, PartitionProduceData, ProduceRequest, TopicProduceData
 from dotkafka.protocol.primitives import encode_unsigned_varint
 
 if TYPE_CHECKING:
     from dotkafka.protocol.schema import Message
 
-MAX_ELEMENTS = 100_000
+MAX_COST = 128 * 1024 * 1024
 
 
 def outcome(decode: Any, *arguments: Any) -> Any:
@@ -41,7 +42,7 @@ def counting(decode: Any) -> Any:
 def test_equals_the_interpreter(any_message: Message[Any], message_values: Any, without_interpreter: Any) -> None:
     """Every valid message of every version decodes to what the interpreter makes of it, without its help."""
     decoders = {
-        version: compile_decoder(any_message.layout(version), MAX_ELEMENTS)
+        version: compile_decoder(any_message.layout(version), MAX_COST)
         for version in range(any_message.versions.lowest, any_message.versions.highest + 1)
     }
 
@@ -51,7 +52,7 @@ def test_equals_the_interpreter(any_message: Message[Any], message_values: Any, 
         version, value = drawn
         layout = any_message.layout(version)
         data = encode_struct(layout, value)
-        assert decode_struct(layout, data, 0, MAX_ELEMENTS) == value
+        assert decode_struct(layout, data, 0, MAX_COST) == value
         for decode in (decoders[version], counting(decoders[version])):
             decoded = without_interpreter(decode)(buffer(prefix + data), len(prefix))
             assert decoded == value
@@ -75,7 +76,7 @@ def test_damaged_messages_raise_decode_error_and_nothing_else(any_message: Messa
             damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
         for decode in (any_message.decoders[version], counting(any_message.decoders[version])):
             mine = outcome(decode, damaged, 0)
-            assert mine == outcome(decode_struct, layout, damaged, 0, any_message.max_elements)
+            assert mine == outcome(decode_struct, layout, damaged, 0, any_message.max_cost)
 
     check()
 
@@ -97,7 +98,7 @@ def test_random_bytes_raise_decode_error_and_nothing_else(any_message: Message[A
     def check(data: bytes, version: int) -> None:
         layout = any_message.layout(version)
         mine = outcome(any_message.decode, version, data)
-        assert mine == outcome(decode_struct, layout, data, 0, any_message.max_elements)
+        assert mine == outcome(decode_struct, layout, data, 0, any_message.max_cost)
 
     check()
 
@@ -121,29 +122,50 @@ def test_an_array_longer_than_its_bytes_costs_nothing(length: int) -> None:
     assert peak_bytes(METADATA.decode_response, 12, data) < 200_000
 
 
-def test_the_element_budget_bounds_a_message_of_tiny_elements() -> None:
-    """A large message of one-byte elements is refused by its element budget, before the elements are made."""
+def test_the_limit_for_one_message_is_checked_before_its_elements_are_made() -> None:
+    """However many bytes a request has to pay with, there is an end, and an array that goes beyond is not begun."""
     counting(METADATA.request.decoders[12])
     count = 3_000_000
     data = encode_unsigned_varint(count + 1) + bytes(20) * count
     assert peak_bytes(METADATA.decode_request, 12, data) < 100_000
-    with pytest.raises(DecodeError, match="element budget"):
+    with pytest.raises(DecodeError, match="more memory than one message may"):
         METADATA.decode_request(12, data)
 
 
-def test_a_damaged_message_of_many_elements_is_not_decoded_twice() -> None:
-    """The slow search for the fault ends early: the error is still `DecodeError`, and says how far it looked."""
-    data = encode_unsigned_varint(60_001) + b"\x01\x00" * 60_000
-    with pytest.raises(DecodeError, match="damaged somewhere after its first 10000 elements"):
-        METADATA.decode_request(9, data)
+def test_elements_that_the_bytes_do_not_pay_for_are_refused() -> None:
+    """A topic of two bytes becomes an object and a string: some thousand are accepted, not one for every two bytes."""
+    few = encode_unsigned_varint(5_001) + b"\x01\x00" * 5_000 + bytes(4)
+    assert METADATA.decode_request(9, few).topics == [MetadataRequestTopic(name="")] * 5_000
+    many = encode_unsigned_varint(60_001) + b"\x01\x00" * 60_000 + bytes(4)
+    with pytest.raises(DecodeError, match="more memory than a message of so few bytes may"):
+        METADATA.decode_request(9, many)
 
 
-def test_the_element_budget_counts_tagged_fields() -> None:
-    """Tagged fields count: each becomes an object, whatever its size."""
-    decode = compile_decoder(METADATA.request.layout(12), 10)
-    tags = b"".join(encode_unsigned_varint(tag) + b"\x00" for tag in range(100, 111))
-    with pytest.raises(DecodeError, match="element budget"):
-        decode(b"\x01\x00\x00" + b"\x0b" + tags, 0)
+def test_cheap_elements_are_accepted_however_many() -> None:
+    """Numbers of partitions are paid for by their own bytes."""
+    request = OffsetFetchRequest("g", topics=[OffsetFetchRequestTopic("t", list(range(200_000)))])
+    assert OFFSET_FETCH.decode_request(7, OFFSET_FETCH.encode_request(7, request)) == request
+
+
+def test_what_is_damaged_far_behind_is_found_by_the_line_that_failed() -> None:
+    """The slow search for the fault ends early; field and byte are known all the same."""
+    topics = [MetadataResponseTopic(name=f"topic-{number}") for number in range(5_000)]
+    data = bytearray(METADATA.encode_response(8, MetadataResponse(topics=topics)))
+    place = data.index(b"topic-4321")
+    data[place] = 0xFF
+    with pytest.raises(DecodeError, match=rf"topics\.4321\.name, from byte {place} on.*utf-8"):
+        METADATA.decode_response(8, data)
+    del data[place:]
+    with pytest.raises(DecodeError, match=rf"topics\.4321.*the message ends there, after {place} bytes"):
+        METADATA.decode_response(8, data)
+
+
+def test_tagged_fields_cost_more_than_their_bytes() -> None:
+    """Each becomes an object, and takes time, whatever its size."""
+    data = b"\x01\x00\x00" + encode_unsigned_varint(10_000)
+    data += b"".join(encode_unsigned_varint(tag) + b"\x00" for tag in range(100, 10_100))
+    with pytest.raises(DecodeError, match="more memory than a message of so few bytes may"):
+        METADATA.decode_request(12, data)
 
 
 def test_a_message_within_the_budget_decodes_however_long_it_is() -> None:
@@ -175,7 +197,7 @@ def test_a_memoryview_of_a_frame_still_gives_views_of_it() -> None:
 
 def test_the_generated_source_shows_in_tracebacks() -> None:
     """The source of a decoder is there for debuggers and tracebacks."""
-    decode = compile_decoder(METADATA.request.layout(12), MAX_ELEMENTS)
+    decode = compile_decoder(METADATA.request.layout(12), MAX_COST)
     assert "def decode(data, position):" in linecache.getlines(decode.__code__.co_filename)[0]
     with pytest.raises(TypeError) as raised:
         decode(None, 0)  # type: ignore[arg-type]

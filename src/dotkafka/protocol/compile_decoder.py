@@ -7,47 +7,63 @@ read inline, and those of records up to three; an array of numbers is one call. 
 What makes it safe: generated code may read nonsense but never past the data unnoticed. Reads past the end raise,
 except slices, and since the position only grows, one comparison at the end catches those. So no length is compared
 with the bytes left. On any failure the interpreter decodes again, and says what is wrong; but since it is slow, not
-beyond the first 10,000 elements, so that a damaged message costs no more time than a sound one of its size.
+beyond the first 2,000 elements, so that a damaged message costs no more time than a sound one of its size. Beyond them
+the place is known from the line of the generated code that has failed.
 
-The element budget costs nothing in a message of fewer bytes than it has elements, for each takes a byte at least.
-Longer ones are decoded by a second function, made when the first of them comes, which counts.
+Whether the bytes of a message pay for what is made of them (see `decoding_cost`) needs no look where they are so few
+that they must. Longer messages, and those from 1 KiB on that have tagged fields, are decoded by a second function, made
+when the first of them comes, which keeps account.
 """
 
 from __future__ import annotations
 
 import functools
 import struct
+import typing
 from collections.abc import Callable
 from itertools import repeat
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dotkafka.errors import DecodeError
+from dotkafka.protocol.decoding_cost import (
+    FREE_COST,
+    FREE_WITH_TAGS_BYTES,
+    NOT_PAID,
+    TOO_DEAR,
+    element_cost,
+    length_cost_source,
+    never_too_dear_bytes,
+    number_cost,
+)
 from dotkafka.protocol.generated_source import FAILURES, GeneratedSource
-from dotkafka.protocol.interpreter import MAX_STRING_BYTES, ElementBudgetSpent, decode_struct, decode_tagged_fields
+from dotkafka.protocol.interpreter import MAX_STRING_BYTES, TooManyElements, decode_struct, decode_tagged_fields
 from dotkafka.protocol.layout import ArrayLayout, FieldLayout, StructLayout, ValueLayout, element_min_size_bytes
 from dotkafka.protocol.primitives import Buffer, decode_unsigned_varint
-from dotkafka.protocol.wire_types import RECORDS, STRING, FixedWidth, VariableWidth
+from dotkafka.protocol.wire_types import RECORDS, STRING, UUID, FixedWidth, VariableWidth
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 Decoder = Callable[[Buffer, int], Any]
 
 _SMALL_ARRAY = 16
 
-_MAX_ELEMENTS_AGAIN = 10_000
+_MAX_ELEMENTS_AGAIN = 2_000
 
 
-def compile_decoder(layout: StructLayout, max_elements: int) -> Decoder:
+def compile_decoder(layout: StructLayout, max_cost: int) -> Decoder:
     """Return a function from bytes and a position to the struct there; see `interpreter.decode_struct`."""
-    return _compile(layout, max_elements, is_counting=False)
+    return _compile(layout, max_cost, is_counting=False)
 
 
-def _compile(layout: StructLayout, max_elements: int, *, is_counting: bool) -> Decoder:
+def _compile(layout: StructLayout, max_cost: int, *, is_counting: bool) -> Decoder:
     @functools.cache
     def counting_decoder() -> Decoder:
-        return _compile(layout, max_elements, is_counting=True)
+        return _compile(layout, max_cost, is_counting=True)
 
     source = GeneratedSource(
         FAILURES=FAILURES,
-        MAX_ELEMENTS=max_elements,
+        MAX_COST=max_cost,
         counting_decoder=counting_decoder,
         decode_again=functools.partial(_decode_again, layout),
         long_length=_long_length,
@@ -55,23 +71,36 @@ def _compile(layout: StructLayout, max_elements: int, *, is_counting: bool) -> D
         repeat=repeat,
         tagged_fields=decode_tagged_fields,
         unpack_from=struct.unpack_from,
+        uuids=_uuids,
     )
-    _Writer(source, has_records=_has_records(layout), is_counting=is_counting).write_function(layout)
-    counting = ", counting elements" if is_counting else ""
+    source.names["fault"] = functools.partial(_fault, source)
+    _Writer(source, max_cost, has_records=_has_records(layout), is_counting=is_counting).write_function(layout)
+    counting = ", counting costs" if is_counting else ""
     return source.compile(f"decode {layout.cls.__name__} version {layout.version}{counting}", "decode")
 
 
-def _decode_again(layout: StructLayout, data: Buffer, position: int, max_elements: int) -> object:
+def _fault(source: GeneratedSource, error: Exception, values: dict[str, Any]) -> str:
+    """Return where generated code has failed: the field, by the line that failed, and the byte; clears its `locals()`.
+
+    They would else be kept beside the frame, and with them all that has been made.
+    """
+    line_number = typing.cast("TracebackType", error.__traceback__).tb_lineno
+    position, size_bytes = values["p"], len(values["d"])
+    names = [str(len(values[name])) if is_array else name for name, is_array in source.place(line_number)]
+    values.clear()
+    if isinstance(error, IndexError | struct.error) or position > size_bytes:
+        reason = f"the message ends there, after {size_bytes} bytes"
+    else:
+        reason = str(error)
+    return f"{'.'.join(names)}, from byte {position} on, or the field after it: {reason}"
+
+
+def _decode_again(layout: StructLayout, data: Buffer, position: int, max_cost: int, fault: str) -> object:
     """Let the interpreter decode what generated code could not, or say why it cannot be decoded."""
-    if max_elements <= _MAX_ELEMENTS_AGAIN:
-        return decode_struct(layout, data, position, max_elements)
     try:
-        return decode_struct(layout, data, position, _MAX_ELEMENTS_AGAIN)
-    except ElementBudgetSpent as error:
-        raise DecodeError(
-            f"{layout.cls.__name__} version {layout.version} is damaged somewhere after its first "
-            f"{_MAX_ELEMENTS_AGAIN} elements, or has more than its element budget of {max_elements}: {error}"
-        ) from error
+        return decode_struct(layout, data, position, max_cost, max_elements=_MAX_ELEMENTS_AGAIN)
+    except TooManyElements:
+        raise DecodeError(f"{layout.cls.__name__} version {layout.version}.{fault}") from None
 
 
 def _has_records(layout: StructLayout) -> bool:
@@ -87,6 +116,11 @@ def _long_length(data: Buffer, _first: int, position: int) -> tuple[int, int]:
     return decode_unsigned_varint(data, position - 1)
 
 
+def _uuids(data: Buffer, position: int, end: int) -> tuple[bytes, ...]:
+    """Return ids. No `struct` format for so many is made: they would stay in that module's cache."""
+    return tuple([bytes(data[start : start + 16]) for start in range(position, end, 16)])
+
+
 @functools.cache
 def _array_unpackers(code: str, shift: int) -> list[Callable[[Buffer, int], tuple[Any, ...]] | None]:
     """Return the unpackers of arrays of 0, 1, 2 ... values.
@@ -99,21 +133,24 @@ def _array_unpackers(code: str, shift: int) -> list[Callable[[Buffer, int], tupl
 class _Writer:
     """Writes the function of one layout.
 
-    In the generated code `d` is the data, `m` a memoryview of it, `p` the position, `n` the length just read and `e`
-    the end of a value. `_run` holds the fixed-width values that are to be read next, with the places they go to.
+    In the generated code `d` is the data, `m` a memoryview of it, `p` the position, `n` the length just read, `e` the
+    end of a value, and `owed` is explained in `decoding_cost`. `_run` holds the fixed-width values that are to be read
+    next, with the places they go to.
     """
 
-    def __init__(self, source: GeneratedSource, *, has_records: bool, is_counting: bool) -> None:
+    def __init__(self, source: GeneratedSource, max_cost: int, *, has_records: bool, is_counting: bool) -> None:
         self.source = source
+        self.max_cost = max_cost
         self.has_records = has_records
         self.is_counting = is_counting
         self._run: list[tuple[str, str]] = []
+        self._made: list[str] = []
 
     def write_function(self, layout: StructLayout) -> None:
         add, block = self.source.add, self.source.block
         with block("def decode(data, position):"):
             if not self.is_counting:
-                with block("if len(data) - position > MAX_ELEMENTS:"):
+                with block(f"if len(data) - position > {never_too_dear_bytes(layout, self.max_cost)}:"):
                     add("return counting_decoder()(data, position)")
             with block("try:"):
                 add("d = data", "p = position")
@@ -125,17 +162,21 @@ class _Writer:
                     with block("if type(d) is not bytes:"):
                         add("d = bytes(d)")
                 if self.is_counting:
-                    add("budget = MAX_ELEMENTS")
+                    add(f"owed = p - {FREE_COST}", "max_owed = owed + MAX_COST")
                 self.write_struct(layout, "o")
                 self.flush()
                 with block("if p > len(d):"):
                     add("raise IndexError")
                 add("return o")
-            with block("except FAILURES:"):
-                add("return decode_again(data, position, MAX_ELEMENTS)")
+            with block("except FAILURES as error:"):
+                add("where = fault(error, locals())")
+            # What has been made must not be in memory beside what the interpreter makes.
+            add("".join(f"{name} = " for name in self._made) + "d = m = None")
+            add("return decode_again(data, position, MAX_COST, where)")
 
     def write_struct(self, layout: StructLayout, target: str) -> None:
         """Write the reading of a struct into a new object. The run may hold values of the structs around it."""
+        self._made.append(target)
         self.source.add(f"{target} = new({self.source.name('C', layout.cls)})")
         for item in layout.absent + layout.tagged:
             self.source.add(f"{target}.{item.slot} = {self.constant(item.default)}")
@@ -173,11 +214,17 @@ class _Writer:
         name = self.source.name("LAYOUT", layout)
         with self.source.block("if n:"):
             if self.is_counting:
-                self.source.add(f"p, budget = tagged_fields({name}, d, p - 1, {target}, budget)")
+                self.source.add(f"p, owed = tagged_fields({name}, d, p - 1, {target}, owed, max_owed)")
             else:
-                self.source.add(f"p, _ = tagged_fields({name}, d, p - 1, {target}, MAX_ELEMENTS)")
+                with self.source.block(f"if len(d) - position > {FREE_WITH_TAGS_BYTES}:"):
+                    self.source.add("return counting_decoder()(data, position)")
+                self.source.add(f"p, _ = tagged_fields({name}, d, p - 1, {target}, p - {FREE_COST}, p + {FREE_COST})")
 
     def write_field(self, item: FieldLayout, target: str, *, flexible: bool) -> None:
+        with self.source.at(item.name):
+            self.write_value(item, target, flexible=flexible)
+
+    def write_value(self, item: FieldLayout, target: str, *, flexible: bool) -> None:
         held = item.type
         if isinstance(held, FixedWidth):
             self._run.append((held.code, target))
@@ -213,8 +260,10 @@ class _Writer:
             present, size = "if n >= 0:", "n"
         with block(present):
             add(f"e = p + {size}", f"{target} = {self.slice_of(held)}", "p = e")
+            if self.is_counting and (cost := length_cost_source(held, size)):
+                add(f"owed += {cost}")
         with block("else:"):
-            add(f"{target} = None" if nullable else "raise ValueError")
+            add(f"{target} = None" if nullable else _refusal("null is not allowed here"))
 
     def slice_of(self, held: VariableWidth) -> str:
         if held is STRING:
@@ -239,7 +288,7 @@ class _Writer:
                 add("n, p = long_length(d, n, p)")
             if held is STRING:
                 with block(f"if n > {MAX_STRING_BYTES + 1}:"):
-                    add("raise ValueError")
+                    add(_refusal(f"a string is longer than {MAX_STRING_BYTES} bytes"))
 
     def write_array(self, held: ArrayLayout, target: str, *, flexible: bool, nullable: bool) -> None:
         self.read_next("B" if flexible else "i", "n")
@@ -252,19 +301,27 @@ class _Writer:
         with block("if n > 1:" if flexible else "if n > 0:"):
             if flexible:
                 add("n -= 1")
-            self.spend_budget("n")
+            cost = element_cost(held.element)
+            if self.is_counting:
+                with block(f"if owed + n * {cost} > max_owed:"):
+                    add(_refusal(TOO_DEAR))
             if element_min_size_bytes(held, flexible=flexible) == 0:
                 with block("if n > len(d) - p:"):
-                    add("raise ValueError")
+                    add("raise IndexError")
             values, append = self.source.variable("values"), self.source.variable("append")
             add(f"{values} = []", f"{append} = {values}.append")
-            with block("for _ in repeat(None, n):"):
+            self._made += [values, append]
+            with block("for _ in repeat(None, n):"), self.source.at(values, is_array=True):
                 self.write_element(held.element, append, flexible=flexible)
+                if self.is_counting:
+                    add(f"owed += {cost}")
+                    with block("if owed > p:"):
+                        add(_refusal(NOT_PAID))
             add(f"{target} = {values}")
         with block("elif n == 1:" if flexible else "elif n == 0:"):
             add(f"{target} = ()")
         with block("else:"):
-            add(f"{target} = None" if nullable else "raise ValueError")
+            add(f"{target} = None" if nullable else _refusal("null is not allowed here"))
 
     def write_element(self, element: ValueLayout, append: str, *, flexible: bool) -> None:
         target = self.source.variable("element")
@@ -282,23 +339,32 @@ class _Writer:
         lowest = 0 if not flexible or not nullable else 1
         with block(f"if {lowest} <= n < {_SMALL_ARRAY}:" if lowest or not flexible else f"if n < {_SMALL_ARRAY}:"):
             size = "n - 1" if flexible else "n"
-            self.spend_budget(size)
+            self.owe_numbers(element, size)
             add(f"{target} = {table}[n](d, p)", f"p += ({size}) * {element.size_bytes}")
         with block("elif n > 0:"):
             if flexible:
                 self.write_long_length(None)
                 add("n -= 1")
-            self.spend_budget("n")
+            self.owe_numbers(element, "n")
             add(f"e = p + n * {element.size_bytes}")
             with block("if n < 0 or e > len(d):"):
-                add("raise ValueError")
-            many = f'f">{{n}}{element.code}"' if len(element.code) == 1 else f'">" + "{element.code}" * n'
-            add(f"{target} = unpack_from({many}, d, p)", "p = e")
+                add("raise IndexError")
+            many = "uuids(d, p, e)" if element is UUID else f'unpack_from(f">{{n}}{element.code}", d, p)'
+            add(f"{target} = {many}", "p = e")
         with block("else:"):
-            add(f"{target} = None" if nullable else "raise ValueError")
+            add(f"{target} = None" if nullable else _refusal("null is not allowed here"))
 
-    def spend_budget(self, count: str) -> None:
-        if self.is_counting:
-            with self.source.block(f"if {count} > budget:"):
-                self.source.add("raise ValueError")
-            self.source.add(f"budget -= {count}")
+    def owe_numbers(self, element: FixedWidth, count: str) -> None:
+        if not self.is_counting:
+            return
+        cost = number_cost(element)
+        self.source.add(f"owed += ({count}) * {cost}")
+        with self.source.block("if owed > max_owed:"):
+            self.source.add(_refusal(TOO_DEAR))
+        if cost > element.size_bytes:
+            with self.source.block(f"if owed > p + ({count}) * {element.size_bytes}:"):
+                self.source.add(_refusal(NOT_PAID))
+
+
+def _refusal(reason: str) -> str:
+    return f"raise ValueError({reason!r})"

@@ -17,18 +17,37 @@ FAILURES = (struct.error, ValueError, TypeError, AttributeError, LookupError, Ov
 over to the interpreter, which either does (or copes: some rarities are left to it)."""
 
 
+Place = tuple[tuple[str, bool], ...]
+"""The way to a field: names of fields, and for elements the array variable whose length is their index."""
+
+
 class GeneratedSource:
     """The source of one function under construction, and the names that it uses."""
 
     def __init__(self, **names: object) -> None:
         self.names: dict[str, Any] = names
         self._lines: list[str] = []
+        self._places: list[Place] = []
+        self._place: Place = ()
         self._indentation = 0
         self._counters: dict[str, int] = {}
 
     def add(self, *lines: str) -> None:
         """Add lines at the present indentation."""
         self._lines += ["    " * self._indentation + line for line in lines]
+        self._places += [self._place] * len(lines)
+
+    @contextmanager
+    def at(self, name: str, *, is_array: bool = False) -> Iterator[None]:
+        """Note what is added inside the `with` as the code of a field, or of an element of an array variable."""
+        outer = self._place
+        self._place = (*outer, (name, is_array))
+        yield
+        self._place = outer
+
+    def place(self, line_number: int) -> Place:
+        """Return what a line of the source, counted from 1, is the code of."""
+        return self._places[line_number - 1]
 
     @contextmanager
     def block(self, opening: str) -> Iterator[None]:

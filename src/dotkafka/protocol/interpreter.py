@@ -3,9 +3,8 @@
 It is the oracle that the compilers are tested against, and it takes over from their code whenever that fails: its
 errors name the field and the byte offset. It also reads and writes tag sections that are not empty, for both.
 
-Limits while decoding, checked before anything is allocated: an array cannot have more elements than the bytes left
-can hold, and a message cannot have more elements, in all its arrays and tag sections together, than its element
-budget. Bytes alone are no limit in Python, where a one-byte element becomes an object of a hundred.
+Limits while decoding, checked before anything of size is allocated: an array cannot have more elements than the bytes
+left can hold, and what is made of a message must be paid for by its bytes, see `decoding_cost`.
 """
 
 from __future__ import annotations
@@ -15,6 +14,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from dotkafka.errors import DecodeError, EncodeError
+from dotkafka.protocol.decoding_cost import (
+    FREE_COST,
+    NOT_PAID,
+    SLOW_FACTOR,
+    TAG_SECTION_COST,
+    TAGGED_FIELD_COST,
+    TOO_DEAR,
+    element_cost,
+    length_cost,
+    number_cost,
+)
 from dotkafka.protocol.layout import ArrayLayout, FieldLayout, StructLayout, ValueLayout, element_min_size_bytes
 from dotkafka.protocol.primitives import Buffer, decode_unsigned_varint, encode_unsigned_varint
 from dotkafka.protocol.structs import RawTaggedField, set_unknown_tagged_fields, unknown_tagged_fields
@@ -23,43 +33,49 @@ from dotkafka.protocol.wire_types import BYTES, RECORDS, STRING, FixedWidth, Var
 MAX_STRING_BYTES = 32767
 
 
-class ElementBudgetSpent(DecodeError):  # noqa: N818 (a condition, not a mistake)
-    """The message has more array elements and tagged fields than it may have."""
+class TooManyElements(DecodeError):  # noqa: N818 (a condition, not a mistake)
+    """The message has more elements than the caller wanted to wait for."""
 
 
-def decode_struct(layout: StructLayout, data: Buffer, position: int, max_elements: int) -> object:
+def decode_struct(
+    layout: StructLayout, data: Buffer, position: int, max_cost: int, *, max_elements: int | None = None
+) -> object:
     """Return the struct that starts at `position`; bytes after it are ignored.
 
     Raises:
-        DecodeError: it is not one, or it has more than `max_elements` array elements and tagged fields.
+        DecodeError: it is not one, its bytes do not pay for it, or it costs more than `max_cost`.
+        TooManyElements: it has more than `max_elements` array elements.
     """
-    reader = _Reader(data, position, max_elements)
+    reader = _Reader(data, position, position - FREE_COST, position - FREE_COST + max_cost, max_elements)
     reader.path.append(f"{layout.cls.__name__} version {layout.version}")
     return reader.read_struct(layout)
 
 
 def decode_tagged_fields(
-    layout: StructLayout, data: Buffer, position: int, target: object, element_budget: int
+    layout: StructLayout, data: Buffer, position: int, target: object, owed: int, max_owed: int
 ) -> tuple[int, int]:
     """Read the tag section at `position` into `target`, which holds the defaults of all tagged fields already.
 
     Returns:
-        The position after it, and what is left of the element budget.
+        The position after it, and what is owed then; see `decoding_cost`.
     """
-    reader = _Reader(data, position, element_budget)
+    reader = _Reader(data, position, owed, max_owed)
     reader.path.append(f"{layout.cls.__name__} version {layout.version}")
     reader.read_tagged_fields(layout, target)
-    return reader.position, reader.element_budget
+    return reader.position, reader.owed
 
 
 class _Reader:
     """Where the decoding of one message has come to."""
 
-    def __init__(self, data: Buffer, position: int, element_budget: int) -> None:
+    def __init__(self, data: Buffer, position: int, owed: int, max_owed: int, max_elements: int | None = None) -> None:
         self.data = memoryview(data).cast("B")
         self.position = position
         self.end = len(self.data)
-        self.element_budget = element_budget
+        self.owed = owed
+        self.max_owed = max_owed
+        self.cost_factor = 1
+        self.elements_left = max_elements
         self.path: list[str] = []
 
     def error(self, reason: str, position: int | None = None) -> DecodeError:
@@ -124,6 +140,7 @@ class _Reader:
         if layout is STRING and length > MAX_STRING_BYTES:
             raise self.error(f"a string of {length} bytes is longer than {MAX_STRING_BYTES}", start)
         raw = self.take(length)
+        self.owed += length_cost(layout, length)
         if layout is RECORDS:
             return raw
         if layout is BYTES:
@@ -142,19 +159,38 @@ class _Reader:
         if size_bytes > self.end - self.position:
             left = max(0, self.end - self.position)
             raise self.error(f"an array of {length} takes at least {size_bytes} bytes, {left} are left", start)
-        self.spend_elements(length, start)
+        cost = 0
+        if isinstance(layout.element, FixedWidth):
+            self.check_total(length * number_cost(layout.element))
+            self.owe(length * number_cost(layout.element), self.position + length * layout.element.size_bytes)
+        else:
+            cost = element_cost(layout.element)
+            self.check_total(length * cost)
         values = []
         for index in range(length):
             self.path.append(str(index))
+            self.count_element()
             values.append(self.read_value(layout.element, flexible=flexible, nullable=False))
+            self.owe(cost, self.position)
             self.path.pop()
         return values
 
-    def spend_elements(self, count: int, position: int) -> None:
-        if count > self.element_budget:
-            error = self.error(f"{count} more elements, the element budget has {self.element_budget} left", position)
-            raise ElementBudgetSpent(str(error))
-        self.element_budget -= count
+    def owe(self, cost: int, paid_position: int) -> None:
+        """Add a cost that the bytes up to `paid_position` must pay for, together with all before."""
+        self.owed += cost * self.cost_factor
+        if self.owed > paid_position:
+            raise self.error(NOT_PAID)
+
+    def check_total(self, cost: int) -> None:
+        """Refuse a cost that would be beyond the limit for one message, however long it is."""
+        if self.owed + cost * self.cost_factor > self.max_owed:
+            raise self.error(TOO_DEAR)
+
+    def count_element(self) -> None:
+        if self.elements_left is not None:
+            if not self.elements_left:
+                raise TooManyElements(str(self.error("more elements than were to be read")))
+            self.elements_left -= 1
 
     def read_tagged_fields(self, layout: StructLayout, target: object) -> None:
         """Read a tag section: each tag at most once, and each with exactly the size that it says."""
@@ -165,13 +201,17 @@ class _Reader:
         count = self.read_unsigned_varint()
         if count * 2 > self.end - self.position:
             raise self.error(f"{count} tagged fields are more than the bytes left can hold", start)
-        self.spend_elements(count, start)
+        if not count:
+            return
+        self.owed += TAG_SECTION_COST
+        cost_factor, self.cost_factor = self.cost_factor, SLOW_FACTOR
         for _ in range(count):
             start = self.position
             tag = self.read_unsigned_varint()
             if tag in seen:
                 raise self.error(f"tag {tag} occurs twice", start)
             seen.add(tag)
+            self.owed += TAGGED_FIELD_COST
             size_bytes = self.read_unsigned_varint()
             if tag in known:
                 self.read_tagged_field(known[tag], size_bytes, target)
@@ -179,6 +219,8 @@ class _Reader:
                 raise self.error(f"tag {tag} is not valid at version {layout.version}", start)
             else:
                 unknown.append(RawTaggedField(tag, bytes(self.take(size_bytes))))
+            self.owe(0, self.position)
+        self.cost_factor = cost_factor
         set_unknown_tagged_fields(target, tuple(unknown))
 
     def read_tagged_field(self, item: FieldLayout, size_bytes: int, target: object) -> None:

@@ -81,12 +81,12 @@ ResponseT = TypeVar("ResponseT")
 Decoder = Callable[[Buffer, int], Any]
 Encoder = Callable[[Any], Any]
 
-REQUEST_MAX_ELEMENTS: Final = 100_000
-"""Array elements and tagged fields that one request may have: each may cost a hundred bytes and more once decoded."""
+REQUEST_MAX_COST: Final = 2 * 1024 * 1024
+"""What the decoding of one request may cost, in units of 15 bytes of memory: 30 MiB, however long it is."""
 
-MESSAGE_MAX_ELEMENTS: Final = 4_000_000
-"""The same for responses and records: they come from a broker or a log that was chosen, not from anybody who
-connects."""
+MESSAGE_MAX_COST: Final = 128 * 1024 * 1024
+"""The same for responses and records, nearly 2 GiB: they come from a broker or a log that was chosen, not from anybody
+who connects."""
 
 
 class _Codecs(dict[int, Any]):
@@ -108,19 +108,19 @@ class Message(Generic[T]):
         struct: the outermost struct.
         versions: those that can be encoded and decoded.
         flexible: those that use compact lengths and end each struct in a tag section.
-        max_elements: the element budget: how many array elements and tagged fields a message may have before decoding
-            gives up on it.
+        max_cost: what decoding one may cost, in units of 15 bytes of memory. Below that limit its own bytes must pay
+            for it: see `dotkafka.protocol.decoding_cost`.
     """
 
     def __init__(
-        self, struct: type[T], *, versions: str, flexible: str = "none", max_elements: int = MESSAGE_MAX_ELEMENTS
+        self, struct: type[T], *, versions: str, flexible: str = "none", max_cost: int = MESSAGE_MAX_COST
     ) -> None:
         if not issubclass(struct, Struct):
             raise TypeError(f"{struct.__name__} is no @struct")
         self.struct = struct
         self.versions = Versions.parse(versions)
         self.flexible = Versions.parse(flexible)
-        self.max_elements = max_elements
+        self.max_cost = max_cost
         self._cls: type[Struct] = struct
         self.decoders = _Codecs(self._compile_decoder)
         self.encoders = _Codecs(self._compile_encoder)
@@ -170,7 +170,7 @@ class Message(Generic[T]):
     def _compile_decoder(self, version: int) -> Decoder:
         if version not in self.versions:
             raise DecodeError(f"{self.struct.__name__} has versions {self.versions}, not {version}")
-        return compile_decoder(self.layout(version), self.max_elements)
+        return compile_decoder(self.layout(version), self.max_cost)
 
     def _compile_encoder(self, version: int) -> Encoder:
         if version not in self.versions:
@@ -198,7 +198,7 @@ class Api(Generic[RequestT, ResponseT]):
         self, key: int, *, versions: str, flexible: str, request: type[RequestT], response: type[ResponseT]
     ) -> None:
         self.key = key
-        self.request = Message(request, versions=versions, flexible=flexible, max_elements=REQUEST_MAX_ELEMENTS)
+        self.request = Message(request, versions=versions, flexible=flexible, max_cost=REQUEST_MAX_COST)
         self.response = Message(response, versions=versions, flexible=flexible)
         self.versions = self.request.versions
         self.flexible = self.request.flexible
