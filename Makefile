@@ -53,4 +53,4 @@ clients: setup  ## Install the clients in other languages that the tests drive
 	@tests/java_oracle/setup.sh
 
 clean:  ## Remove all that was made
-	rm -rf .venv .fuzz build dist docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .fuzz build dist docs/_build docs/apis .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,7 +1,11 @@
 """The documentation tells the truth about the code."""
 
+from __future__ import annotations
+
+import importlib.util
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
@@ -11,9 +15,18 @@ from dotkafka.broker.config import BrokerConfig
 from dotkafka.broker.dispatch import HANDLERS
 from dotkafka.coordinator.config import GroupConfig
 from dotkafka.protocol.apis import ApiKey, api_for
+from dotkafka.protocol.layout import ArrayLayout, StructLayout
+from dotkafka.protocol.messages.metadata import METADATA, MetadataRequest
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 ROOT = Path(__file__).parent.parent
-API_ROW = re.compile(r"^\| (\d+) \| (\w+) \| ([\d-]+) \| ([\d+-]+|none) \|", re.MULTILINE)
+API_ROW = re.compile(r"^\| (\d+) \| (\w+) \| ([\d-]+) \| ([\d-]+) \|", re.MULTILINE)
+GENERATED_ROW = re.compile(
+    r"^\| (\d+) \| \[(\w+)\]\((.+)\) \| ([\d-]+) \| ([\d+]+|none) \| ([\d-]*) \| ([\d-]*) \| (.+) \|$", re.MULTILINE
+)
+PYTHON_BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 EXPLAINED = r'[^\n]*\n(?:    [^"\n][^\n]*\n|        [^\n]*\n|    \)\n)*    """'
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
 
@@ -28,21 +41,103 @@ def test_every_api_is_listed_with_its_versions() -> None:
     }
 
 
-def test_every_api_of_the_codec_is_listed_with_its_versions() -> None:
-    """The page of the codec tells which APIs and versions can be decoded, and from where on these are flexible."""
-    page = (ROOT / "docs/codec.md").read_text()
-    listed = {int(key): (name, versions, flexible) for key, name, versions, flexible in API_ROW.findall(page)}
-    assert listed == {
-        api.key: (api.request.struct.__name__.removesuffix("Request"), str(api.versions), str(api.flexible))
-        for api in map(api_for, ApiKey)
-    }
+@pytest.fixture(name="api_pages", scope="module")
+def fixture_api_pages() -> ModuleType:
+    """The extension of Sphinx that writes the pages of messages."""
+    spec = importlib.util.spec_from_file_location("api_pages", ROOT / "docs/api_pages.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
-def test_every_other_module_of_messages_is_listed() -> None:
-    """The same page names the modules of messages that belong to no API."""
+@pytest.fixture(name="written", scope="module")
+def fixture_written(api_pages: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The text of each page of messages and table of them, by the name of its file."""
+    folder = tmp_path_factory.mktemp("docs") / "apis"
+    api_pages.write_pages(folder)
+    return {path.name: path.read_text() for path in folder.iterdir()}
+
+
+def test_every_api_is_listed_with_all_that_holds_of_it(written: dict[str, str]) -> None:
+    """The versions of the codec and of the broker, from where on they are flexible, what it is for, and its page."""
+    rows = GENERATED_ROW.findall(written["_apis.txt"])
+    assert len(rows) == len(ApiKey)
+    for key, name, page, versions, flexible, served, advertised, purpose in rows:
+        api, handler = api_for(int(key)), HANDLERS.get(int(key))
+        assert (name, versions, flexible) == (
+            api.request.struct.__name__.removesuffix("Request"),
+            str(api.versions),
+            str(api.flexible),
+        )
+        assert (served, advertised) == ((str(handler.versions), str(handler.advertised)) if handler else ("", ""))
+        assert purpose in (importlib.import_module(api.request.struct.__module__).__doc__ or "")
+        assert f"# {name}\n" in written[Path(page).name]
+
+
+def test_every_other_module_of_messages_is_listed(written: dict[str, str]) -> None:
+    """With a page each."""
     modules = {path.stem for path in (ROOT / "src/dotkafka/protocol/messages").glob("[a-z]*.py")}
-    named = set(re.findall(r"`(\w+)`(?=[^|]*\|)", (ROOT / "docs/codec.md").read_text()))
-    assert modules - {key.name.lower() for key in ApiKey} <= named
+    others = modules - {key.name.lower() for key in ApiKey}
+    assert set(re.findall(r"^\| \[(\w+)\]", written["_modules.txt"], re.MULTILINE)) == others
+    assert {f"{name}.md" for name in modules} | {"_apis.txt", "_modules.txt"} == set(written)
+
+
+def field_names(layout: StructLayout) -> list[str]:
+    """Return the names of all fields in the order of the wire, nested ones behind what holds them."""
+    names = []
+    for item in (*layout.fields, *layout.tagged):
+        names.append(item.name)
+        held = item.type.element if isinstance(item.type, ArrayLayout) else item.type
+        names += field_names(held) if isinstance(held, StructLayout) else []
+    return names
+
+
+@pytest.mark.parametrize("key", ApiKey, ids=lambda key: key.name.lower())
+def test_a_page_shows_each_message_at_each_version(key: ApiKey, written: dict[str, str]) -> None:
+    """A version is in the heading of exactly one list of fields, and these are all it has, in their order."""
+    api = api_for(key)
+    _, request, response = written[f"{key.name.lower()}.md"].split("\n## ")
+    for message, section in ((api.request, request), (api.response, response)):
+        shown: dict[int, list[str]] = {}
+        for first, last, text in re.findall(
+            r"<summary>Versions? (\d+)(?:-(\d+))?.*?```text\n(.*?)```", section, re.DOTALL
+        ):
+            names = re.findall(r"^ *(?:tag \d+: )?(\w+):", text, re.MULTILINE)
+            for version in range(int(first), int(last or first) + 1):
+                assert version not in shown
+                shown[version] = names
+        expected = range(message.versions.lowest, message.versions.highest + 1)
+        assert shown == {version: field_names(message.layout(version)) for version in expected}
+        assert all(f"`{name}`" in section for names in shown.values() for name in names)
+
+
+def test_pages_are_left_alone_when_nothing_has_changed(api_pages: ModuleType, tmp_path: Path) -> None:
+    """So that Sphinx need not read them again."""
+    api_pages.write_pages(tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    api_pages.write_pages(tmp_path)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
+
+
+GIVEN: dict[str, dict[str, Any]] = {
+    "codec.md": {
+        "data": METADATA.encode_request(12, MetadataRequest(topics=None)),
+        "from_client": b"",
+        "from_broker": b"",
+    },
+    "tooling.md": {},
+}
+"""What the blocks of a page may take for granted, beside what those before them define."""
+
+
+@pytest.mark.parametrize("page", GIVEN)
+def test_the_python_of_a_page_runs(page: str) -> None:
+    """Every block, one after another as a reader would try them."""
+    names = dict(GIVEN[page])
+    for block in PYTHON_BLOCK.findall((ROOT / "docs" / page).read_text()):
+        exec(compile(block, page, "exec"), names)
 
 
 @pytest.mark.parametrize("config", [BrokerConfig, GroupConfig])

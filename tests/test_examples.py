@@ -12,8 +12,10 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 
 SHOWN = {
     "demo.py": "all as it should be: nothing acknowledged was lost, nothing came twice",
+    "dump_log_segment.py": '"control": {"type": "COMMIT", "version": 0, "data": {"coordinatorEpoch": 0}}',
     "embed_asyncio.py": "read: offset 4, hello 4",
     "embed_sync.py": "committed by the kitchen: 3 records",
+    "fuzz_broker.py": "2000 requests, 0 findings",
     "pytest_example.py": "2 passed",
     "tls.py": "sent over TLS: offset 0",
     "wire_inspector.py": '"response": {"responses": [{"name": "greetings", "partitionResponses": [{"index": 0',

@@ -11,6 +11,12 @@ Three families, by who is at fault and what the catcher can do:
 Any other exception that leaves dotkafka is a bug in dotkafka.
 """
 
+from typing import Final
+
+MAX_MESSAGE_CHARACTERS: Final = 1000
+"""Messages of refusals quote what a client sent, such as names of 32 KiB; they must fit a string of the protocol, and a
+log should stay readable."""
+
 
 class DotkafkaError(Exception):
     """Base of every exception raised on purpose."""
@@ -33,16 +39,23 @@ class ApiError(DotkafkaError):
 
     Args:
         error_code: the number on the wire; see `dotkafka.protocol.error_codes.ErrorCode`.
-        message: for the responses that carry one, and for the log; says what to do where there is something to do.
+        message: for the responses that carry one, and for the log; says what to do where there is something to do. What
+            is too long of it is left out.
     """
 
     def __init__(self, error_code: int, message: str = "") -> None:
+        message = shortened(message)
         super().__init__(error_code, message)
         self.error_code = error_code
         self.message = message
 
     def __str__(self) -> str:
         return f"error code {int(self.error_code)}: {self.message}" if self.message else f"error code {self.error_code}"
+
+
+def shortened(message: str) -> str:
+    """Return a message with no more than `MAX_MESSAGE_CHARACTERS`."""
+    return message if len(message) <= MAX_MESSAGE_CHARACTERS else message[: MAX_MESSAGE_CHARACTERS - 3] + "..."
 
 
 class StorageError(DotkafkaError):

@@ -116,9 +116,13 @@ class Workload:
         self.did()
 
     def retry(self, topic, index, _size):
-        """Send the last batch again, which changes nothing."""
+        """Send the last batch again, which changes nothing; unless it would have to wait for L2.
+
+        It could then come to a topic that has been deleted and created again meanwhile, and be new there.
+        """
         partition = self.model.partitions.get((topic, index))
-        if partition is not None and partition.last_batch is not None:
+        is_held = self.running.broker.shard.is_overloaded
+        if partition is not None and partition.last_batch is not None and not is_held:
             request = self.client.produce_request(topic, partition.last_batch[0], partition=index)
             self.client.send(PRODUCE, 9, request)
 

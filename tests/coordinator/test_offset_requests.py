@@ -3,6 +3,7 @@
 import pytest
 
 from dotkafka.coordinator.committed_offsets import CommittedOffset, CommittedOffsets
+from dotkafka.coordinator.group_records import encode_value
 from dotkafka.coordinator.offset_requests import commit_offsets, fetch_offsets, validate_commit
 from dotkafka.coordinator.request_context import RequestContext
 from dotkafka.coordinator.step import Step
@@ -37,6 +38,15 @@ def test_commit_timestamp(step: Step, commit_timestamp: int, noted_ms: int) -> N
     committed = offsets.get("g", "t", 0)
     assert committed is not None
     assert committed.commit_timestamp_ms == noted_ms
+
+
+def test_a_retention_beyond_all_time(step: Step) -> None:
+    """An offset that would expire after the last millisecond there is can be recorded all the same."""
+    request = commit_of(OffsetCommitRequestPartition())
+    request.retention_time_ms = 2**63 - 1
+    commit_offsets(CommittedOffsets(), request, step)
+    (record,) = step.effects().records
+    assert encode_value(record) is not None
 
 
 def test_what_is_kept_is_what_is_recorded(step: Step) -> None:

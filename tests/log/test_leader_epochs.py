@@ -36,6 +36,7 @@ def test_empty_log() -> None:
     epochs = LeaderEpochs()
     assert epochs.latest == -1
     assert epochs.end_offset_for(0, 0) == (-1, -1)
+    assert epochs.end_offset_for(-2, 0) == (-1, -1)
     assert epochs.epoch_for_offset(0) == -1
 
 

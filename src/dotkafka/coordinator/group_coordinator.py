@@ -31,7 +31,7 @@ from dotkafka.coordinator.group_records import group_tombstone, offset_tombstone
 from dotkafka.coordinator.refusals import GroupRequest, refuse, refuse_members
 from dotkafka.coordinator.request_context import RequestContext
 from dotkafka.coordinator.step import Step
-from dotkafka.errors import ApiError
+from dotkafka.errors import ApiError, shortened
 from dotkafka.protocol.error_codes import ErrorCode
 from dotkafka.protocol.messages.consumer_offsets import GroupMetadataKey, OffsetCommitKey
 from dotkafka.protocol.messages.delete_groups import DeletableGroupResult, DeleteGroupsRequest, DeleteGroupsResponse
@@ -251,7 +251,7 @@ class GroupCoordinator:
             described = DescribedGroup(group_id=group_id, group_state=GroupState.DEAD.value)
             if api_version >= 6:
                 described.error_code = ErrorCode.GROUP_ID_NOT_FOUND
-                described.error_message = f"Group {group_id} not found."
+                described.error_message = shortened(f"Group {group_id} not found.")
             return described
         is_stable = group.state is GroupState.STABLE
         members = [

@@ -1,6 +1,7 @@
 """OffsetCommit, OffsetFetch and OffsetDelete."""
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from dotkafka.coordinator.classic.group import ClassicGroup
 from dotkafka.coordinator.classic.states import GroupState
@@ -37,6 +38,7 @@ from dotkafka.protocol.messages.offset_fetch import (
 from dotkafka.protocol.schema import NULL_UUID
 
 _NO_OFFSET = CommittedOffset(offset=-1, leader_epoch=-1, metadata="", commit_timestamp_ms=-1)
+_NEVER_MS: Final = 2**63 - 1
 
 
 def validate_commit(group: ClassicGroup | None, request: OffsetCommitRequest, context: RequestContext) -> None:
@@ -93,7 +95,7 @@ def _commit_value(
         metadata=partition.committed_metadata or "",
         # Version 1 alone lets the client say when it was.
         commit_timestamp=now_ms if partition.commit_timestamp == -1 else partition.commit_timestamp,
-        expire_timestamp=-1 if retention_time_ms == -1 else now_ms + retention_time_ms,
+        expire_timestamp=-1 if retention_time_ms == -1 else min(now_ms + retention_time_ms, _NEVER_MS),
         topic_id=topic_id,
     )
 

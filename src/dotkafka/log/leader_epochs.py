@@ -65,7 +65,7 @@ class LeaderEpochs:
 
     def end_offset_for(self, epoch: int, log_end_offset: int) -> EpochEndOffset:
         """Return how far the log agrees with a reader whose last record was written under `epoch`."""
-        if epoch == UNDEFINED_EPOCH or epoch > self.latest:
+        if not self._epochs or epoch == UNDEFINED_EPOCH or epoch > self.latest:
             return EpochEndOffset(UNDEFINED_EPOCH, UNDEFINED_EPOCH_OFFSET)
         if epoch == self.latest:
             return EpochEndOffset(epoch, log_end_offset)

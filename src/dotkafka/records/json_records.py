@@ -113,13 +113,14 @@ def _records_to_json(read: Callable[[], Iterator[Record]], max_records: int) -> 
             if len(records) >= max_records:
                 node["error"] = "there are more records than are shown"
                 break
-            records.append(_record_to_json(record))
+            records.append(record_to_json(record))
     except (DecodeError, ApiError) as error:
         node["error"] = str(error)
     return node
 
 
-def _record_to_json(record: Record) -> JsonObject:
+def record_to_json(record: Record) -> JsonObject:
+    """Return one record; key, value and headers as the module says."""
     return {
         "offset": record.offset,
         "timestamp": record.timestamp_ms,

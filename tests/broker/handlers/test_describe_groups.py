@@ -2,6 +2,7 @@
 
 import pytest
 
+from dotkafka.errors import MAX_MESSAGE_CHARACTERS
 from dotkafka.protocol.error_codes import ErrorCode
 from dotkafka.protocol.messages.describe_groups import DESCRIBE_GROUPS, DescribeGroupsRequest
 
@@ -26,3 +27,11 @@ def test_an_unknown_group(client, version, error):
     unknown, known = client.call(DESCRIBE_GROUPS, version, DescribeGroupsRequest(groups=["g", "known"])).groups
     assert (unknown.group_id, unknown.error_code, unknown.group_state) == ("g", error, "Dead")
     assert (known.group_id, known.error_code, known.group_state) == ("known", 0, "CompletingRebalance")
+
+
+def test_a_group_id_as_long_as_there_can_be(client):
+    """The message that quotes it is cut short, so that it fits the answer."""
+    group_id = "g" * 32767
+    (group,) = client.call(DESCRIBE_GROUPS, 6, DescribeGroupsRequest(groups=[group_id])).groups
+    assert (group.group_id, group.error_code) == (group_id, ErrorCode.GROUP_ID_NOT_FOUND)
+    assert len(group.error_message) == MAX_MESSAGE_CHARACTERS

@@ -90,14 +90,11 @@ def test_a_cursor_on_a_topic_that_is_gone_goes_on_behind_it(client: Any) -> None
     assert page(describe(client, cursor=("aa", 1)))[0] == ("b", 0)
 
 
-@pytest.mark.parametrize(("names", "cursor"), [((), ("a", -1)), (("b",), ("a", 0))])
-def test_a_cursor_that_nobody_gave_out_closes_the_connection(
-    client: Any, names: tuple[str, ...], cursor: tuple[str, int]
-) -> None:
-    """The answer has no place for an error."""
-    request = DescribeTopicPartitionsRequest(
-        topics=[TopicRequest(name=name) for name in names], cursor=DescribeTopicPartitionsRequestCursor(*cursor)
-    )
-    client.send(DESCRIBE_TOPIC_PARTITIONS, 0, request)
-    assert list(client.received()) == []
-    assert client.is_closed_by_broker
+@pytest.mark.parametrize(("names", "cursor"), [(("a",), ("a", -1)), (("b", "c"), ("a", 0)), ((), ("a", -1))])
+def test_a_cursor_that_nobody_gave_out_is_refused(client: Any, names: tuple[str, ...], cursor: tuple[str, int]) -> None:
+    """With an error for each topic that was named; the connection stays."""
+    response = describe(client, *names, cursor=cursor)
+    assert [(topic.name, topic.error_code) for topic in response.topics] == [
+        (name, ErrorCode.INVALID_REQUEST) for name in names
+    ]
+    assert response.next_cursor is None

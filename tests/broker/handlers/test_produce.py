@@ -56,6 +56,15 @@ def test_unknown_partition(client, batch, topic, partition):
     assert answer.base_offset == -1
 
 
+def test_a_topic_name_as_long_as_there_can_be(client, batch):
+    """The message that quotes it is cut short, so that it fits the answer."""
+    data = [PartitionProduceData(index=0, records=batch(b"a"))]
+    request = ProduceRequest(acks=-1, topic_data=[TopicProduceData(name="t" * 32767, partition_data=data)])
+    (partition,) = client.call(PRODUCE, 9, request).responses[0].partition_responses
+    assert partition.error_code == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    assert partition.error_message.endswith("...")
+
+
 def test_internal_topics_are_refused(client, running):
     """Clients cannot write what the coordinator believes."""
     running.broker.groups.ensure_topic()

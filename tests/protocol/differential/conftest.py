@@ -2,91 +2,32 @@
 
 from __future__ import annotations
 
-import math
-import random
-import struct
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dotkafka.protocol.layout import ArrayLayout, FieldLayout, StructLayout, ValueLayout
-from dotkafka.protocol.schema import RawTaggedField, set_unknown_tagged_fields
-from dotkafka.protocol.wire_types import BOOLEAN, FLOAT64, STRING, UUID, FixedWidth
+from dotkafka.testing.random_messages import RandomValues
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from dotkafka.protocol.layout import FieldLayout
     from dotkafka.protocol.schema import Message
 
 VALUES_PER_VERSION = 6
-ALPHABET = "aZ09 _-.\t\x00\x7fé€\U0001f600"
-LENGTHS = (0, 1, 2, 5, 9, 126, 127, 128, 300)
-LONG_LENGTHS = (16382, 16383, 16384, 32767)
-FIRST_UNKNOWN_TAG = 100
 
 
-class RandomValues:
-    """Draws values that can be written at one version: every field of it, and sometimes tagged fields nobody knows."""
+class FittedValues(RandomValues):
+    """Draws as `RandomValues` does, and puts what `fit` makes of a field's value in its place."""
 
     def __init__(self, seed: str, *, unknown_tags: bool, fit: Callable[[FieldLayout, Any], Any] | None) -> None:
-        self.random = random.Random(seed)
-        self.unknown_tags = unknown_tags
+        super().__init__(seed, unknown_tags=unknown_tags)
         self.fit = fit
 
-    def struct(self, layout: StructLayout) -> Any:
-        """A struct; half of its tagged fields keep their defaults."""
-        tagged = [item for item in layout.tagged if self.random.random() < 0.5]
-        value = layout.cls(**{item.name: self.field(item) for item in (*layout.fields, *tagged)})
-        if layout.flexible and self.unknown_tags and self.random.random() < 0.1:
-            tags = sorted(self.random.sample(range(FIRST_UNKNOWN_TAG, 2**31), 2))
-            set_unknown_tagged_fields(value, tuple(RawTaggedField(tag, self.bytes()) for tag in tags))
-        return value
-
     def field(self, item: FieldLayout) -> Any:
-        """What one field holds; a fourth of those that may be null are."""
-        if item.nullable and self.random.random() < 0.25:
-            return None
-        value = self.value(item.type)
-        return value if self.fit is None else self.fit(item, value)
-
-    def value(self, held: ValueLayout) -> Any:
-        """Any value but null."""
-        if isinstance(held, StructLayout):
-            return self.struct(held)
-        if isinstance(held, ArrayLayout):
-            sizes = (0, 1, 2, 3, 17, 130) if isinstance(held.element, FixedWidth) else (0, 1, 2, 3)
-            return [self.value(held.element) for _ in range(self.random.choice(sizes))]
-        if held is STRING:
-            return self.text()
-        return self.fixed(held) if isinstance(held, FixedWidth) else self.bytes()
-
-    def fixed(self, held: FixedWidth) -> Any:
-        """A number, a boolean or an id: any pattern of bits, and often one at the bounds."""
-        if held is UUID:
-            return self.random.randbytes(16)
-        if held is BOOLEAN:
-            return self.random.random() < 0.5
-        width = held.size_bytes
-        patterns = (bytes(width), b"\xff" * width, b"\x7f" + b"\xff" * (width - 1), b"\x80" + bytes(width - 1))
-        raw = self.random.choice((*patterns, self.random.randbytes(width), self.random.randbytes(width)))
-        (number,) = struct.unpack(">" + held.code, raw)
-        return number if held is not FLOAT64 or math.isfinite(number) else 0.5
-
-    def text(self) -> str:
-        """A string; the bytes of its UTF-8 stay within Kafka's limit."""
-        length = self.length()
-        characters = self.random.choice(("x", ALPHABET if length <= LENGTHS[-1] else "x"))
-        return "".join(self.random.choices(characters, k=length))
-
-    def bytes(self) -> bytes:
-        """Bytes of some length."""
-        return self.random.randbytes(self.length())
-
-    def length(self) -> int:
-        """A length: mostly short, and often where the length in front of it becomes longer."""
-        if self.random.random() < 0.9:
-            return self.random.choice(LENGTHS[:5])
-        return self.random.choice(LENGTHS if self.random.random() < 0.9 else LONG_LENGTHS)
+        """Return what one field holds; null stays null."""
+        value = super().field(item)
+        return value if self.fit is None or value is None else self.fit(item, value)
 
 
 @pytest.fixture(scope="session")
@@ -106,6 +47,6 @@ def random_values() -> Callable[..., Iterator[Any]]:
         layout = message.layout(version)
         for number in range(VALUES_PER_VERSION):
             seed = f"{message.struct.__name__} {version} {number}"
-            yield RandomValues(seed, unknown_tags=unknown_tags, fit=fit).struct(layout)
+            yield FittedValues(seed, unknown_tags=unknown_tags, fit=fit).struct(layout)
 
     return values

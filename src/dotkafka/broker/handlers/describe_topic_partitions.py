@@ -1,7 +1,8 @@
 """DescribeTopicPartitions: topics with their partitions, page by page, in the order of names (KIP-966).
 
 Version 0 is served. An empty list of topics means all. A page ends when it has `response_partition_limit` partitions,
-or 2,000; its cursor is where the next one begins. Asking never creates a topic.
+or 2,000; its cursor is where the next one begins. Another cursor is refused with INVALID_REQUEST for each topic that is
+named, as by Kafka: there is no other place for an error. Asking never creates a topic.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ def describe_topic_partitions(
     broker: Broker, request: DescribeTopicPartitionsRequest, exchange: Exchange[DescribeTopicPartitionsResponse]
 ) -> None:
     """Describe as many partitions as fit on the page."""
+    if not _is_cursor_of(request):
+        exchange.respond(DescribeTopicPartitionsResponse(topics=[_refused(topic.name) for topic in request.topics]))
+        return
     room = max(min(request.response_partition_limit, MAX_PARTITIONS_PER_PAGE), 1)
     response = DescribeTopicPartitionsResponse()
     topics = []
@@ -61,19 +65,21 @@ def describe_topic_partitions(
     broker.metadata_log.respond(exchange, response)
 
 
-def _names(broker: Broker, request: DescribeTopicPartitionsRequest) -> Sequence[str]:
-    """Return the names of the topics from the cursor on, in order.
+def _is_cursor_of(request: DescribeTopicPartitionsRequest) -> bool:
+    """Tell whether a request with these topics can have got its cursor."""
+    cursor, names = request.cursor, {topic.name for topic in request.topics}
+    return cursor is None or (cursor.partition_index >= 0 and (not names or cursor.topic_name in names))
 
-    Raises:
-        ApiError: INVALID_REQUEST, for a cursor that this request cannot have got: the answer has no place for an error,
-            so the connection is closed.
-    """
+
+def _names(broker: Broker, request: DescribeTopicPartitionsRequest) -> Sequence[str]:
+    """Return the names of the topics from the cursor on, in order."""
     cursor = request.cursor
-    asked_for = {topic.name for topic in request.topics}
-    if cursor is not None and (cursor.partition_index < 0 or (asked_for and cursor.topic_name not in asked_for)):
-        raise ApiError(ErrorCode.INVALID_REQUEST, f"the cursor {cursor!r} does not belong to the request")
-    names = asked_for or broker.metadata.topics_by_name.keys()
+    names = {topic.name for topic in request.topics} or broker.metadata.topics_by_name.keys()
     return sorted(name for name in names if cursor is None or name >= cursor.topic_name)
+
+
+def _refused(name: str) -> DescribeTopicPartitionsResponseTopic:
+    return DescribeTopicPartitionsResponseTopic(error_code=ErrorCode.INVALID_REQUEST, name=name)
 
 
 def _unknown(name: str) -> DescribeTopicPartitionsResponseTopic:

@@ -1,14 +1,14 @@
-"""What the records of control batches hold: ends of transactions, and the voters and leaders of KRaft.
+"""What the records of control batches hold: ends of transactions; leaders, voters and snapshots of KRaft.
 
 The key is an int16 version and `ControlRecordTypeSchema`. Its type says what the value is: 0 an abort and 1 a commit,
-both an int16 version and `EndTxnMarker`; 2 `LeaderChangeMessage`; 3 and 4 the header and the footer of a snapshot;
-5 `KRaftVersionRecord`; 6 `VotersRecord`. The values of KRaft have no version in front: their first field is one.
-Newer versions are read as the highest known.
+both an int16 version and `EndTxnMarker`; 2 `LeaderChangeMessage`; 3 and 4 the header and the footer of a snapshot,
+`SnapshotHeaderRecord` and `SnapshotFooterRecord`; 5 `KRaftVersionRecord`; 6 `VotersRecord`. The values of KRaft have no
+version in front: their first field is one. Newer versions are read as the highest known.
 """
 
 from __future__ import annotations
 
-from dotkafka.protocol.schema import Array, Int16, Int32, Message, String, UInt16, Uuid, field, struct
+from dotkafka.protocol.schema import Array, Int16, Int32, Int64, Message, String, UInt16, Uuid, field, struct
 
 
 @struct
@@ -41,6 +41,21 @@ class LeaderChangeVoter:
 
     voter_id: Int32 = field()
     voter_directory_id: Uuid = field("1+")
+
+
+@struct
+class SnapshotHeaderRecord:
+    """The first record of a snapshot of the metadata log: the timestamp in ms of the last batch that went into it."""
+
+    version: Int16 = field()
+    last_contained_log_timestamp: Int64 = field()
+
+
+@struct
+class SnapshotFooterRecord:
+    """The last record of a snapshot: without it, the snapshot is not whole."""
+
+    version: Int16 = field()
 
 
 @struct
@@ -89,5 +104,7 @@ class KRaftVersionFeature:
 CONTROL_RECORD_TYPE_SCHEMA = Message(ControlRecordTypeSchema, versions="0")
 END_TXN_MARKER = Message(EndTxnMarker, versions="0")
 LEADER_CHANGE_MESSAGE = Message(LeaderChangeMessage, versions="0-1", flexible="0+")
+SNAPSHOT_HEADER_RECORD = Message(SnapshotHeaderRecord, versions="0", flexible="0+")
+SNAPSHOT_FOOTER_RECORD = Message(SnapshotFooterRecord, versions="0", flexible="0+")
 KRAFT_VERSION_RECORD = Message(KRaftVersionRecord, versions="0", flexible="0+")
 VOTERS_RECORD = Message(VotersRecord, versions="0", flexible="0+")
