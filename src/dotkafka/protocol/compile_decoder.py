@@ -50,6 +50,9 @@ _SMALL_ARRAY = 16
 
 _MAX_ELEMENTS_AGAIN = 2_000
 
+_TAG_SECTIONS_BEHIND_RECORDS = 2
+"""Those of the structs around, which let two bytes more than a length be read without a look at the end."""
+
 
 def compile_decoder(layout: StructLayout, max_cost: int) -> Decoder:
     """Return a function from bytes and a position to the struct there; see `interpreter.decode_struct`."""
@@ -145,6 +148,7 @@ class _Writer:
         self.is_counting = is_counting
         self._run: list[tuple[str, str]] = []
         self._made: list[str] = []
+        self._depth = 0
 
     def write_function(self, layout: StructLayout) -> None:
         add, block = self.source.add, self.source.block
@@ -176,6 +180,7 @@ class _Writer:
 
     def write_struct(self, layout: StructLayout, target: str) -> None:
         """Write the reading of a struct into a new object. The run may hold values of the structs around it."""
+        self._depth += 1
         self._made.append(target)
         self.source.add(f"{target} = new({self.source.name('C', layout.cls)})")
         for item in layout.absent + layout.tagged:
@@ -185,6 +190,7 @@ class _Writer:
             self.write_field(item, f"{target}.{item.slot}", flexible=layout.flexible)
         if layout.flexible:
             self.write_tagged_fields(layout, target)
+        self._depth -= 1
 
     def constant(self, value: object) -> str:
         is_literal = value is None or isinstance(value, bool | int | float | str) or value in ((), b"")
@@ -252,8 +258,11 @@ class _Writer:
     def write_variable(self, held: VariableWidth, target: str, *, flexible: bool, nullable: bool) -> None:
         add, block = self.source.add, self.source.block
         if flexible:
-            self.read_next("B", "n")
-            self.write_long_length(held)
+            if held is RECORDS and self._depth >= _TAG_SECTIONS_BEHIND_RECORDS:
+                self.read_length_of_records()
+            else:
+                self.read_next("B", "n")
+                self.write_long_length(held)
             present, size = "if n:", "n - 1"
         else:
             self.read_next(held.length_code, "n")
@@ -272,20 +281,28 @@ class _Writer:
             return "m[p:e]"
         return "bytes(d[p:e])" if self.has_records else "d[p:e]"
 
+    def read_length_of_records(self) -> None:
+        """Write the reading of a compact length of up to three bytes at once; that of real records mostly has so many.
+
+        Behind a shorter one stand the records, and two tag sections at the least.
+        """
+        add, block = self.source.add, self.source.block
+        self._run += [("B", "n"), ("B", "n2"), ("B", "n3")]
+        self.flush()
+        with block("if n < 128:"):
+            add("p -= 2")
+        with block("elif n2 < 128:"):
+            add("n += (n2 << 7) - 128", "p -= 1")
+        with block("elif n3 < 128:"):
+            add("n += (n2 << 7) + (n3 << 14) - 16512")
+        with block("else:"):
+            add("n, p = long_length(d, n, p - 2)")
+
     def write_long_length(self, held: VariableWidth | None) -> None:
         """Write the rest of reading a compact length into `n`, whose first byte is there."""
         add, block = self.source.add, self.source.block
         with block("if n > 127:"):
-            if held is RECORDS:
-                add("n2 = d[p]")
-                with block("if n2 < 128:"):
-                    add("n += (n2 << 7) - 128", "p += 1")
-                with block("elif d[p + 1] < 128:"):
-                    add("n += (n2 << 7) + (d[p + 1] << 14) - 16512", "p += 2")
-                with block("else:"):
-                    add("n, p = long_length(d, n, p)")
-            else:
-                add("n, p = long_length(d, n, p)")
+            add("n, p = long_length(d, n, p)")
             if held is STRING:
                 with block(f"if n > {MAX_STRING_BYTES + 1}:"):
                     add(_refusal(f"a string is longer than {MAX_STRING_BYTES} bytes"))
