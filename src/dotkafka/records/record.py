@@ -33,7 +33,6 @@ _MIN_HEADER_BYTES: Final = 2
 _INT64_END: Final = 2**63
 _NO_TIMESTAMP: Final = -1
 _NULL: Final = b"\x01"  # the varint -1, as a length
-_LARGE_VALUE_BYTES: Final = 2**12
 _MEMO_END: Final = 2**13
 
 _new_tuple: Final = tuple.__new__
@@ -73,6 +72,7 @@ def decode_section(section: RecordSection) -> Iterator[Record]:  # noqa: C901, P
     """
     data, position, count, base_offset, last_delta, base_timestamp_ms, log_append_time_ms = section
     limit = len(data)
+    may_overflow = not -_INT64_END <= base_timestamp_ms - _MEMO_END < base_timestamp_ms + _MEMO_END < _INT64_END
     one_byte, two_bytes = _varint_tables()
     next_delta = 0
     try:
@@ -103,7 +103,8 @@ def decode_section(section: RecordSection) -> Iterator[Record]:  # noqa: C901, P
             except TypeError:
                 delta, position = decode_varlong(data, position)
                 timestamp_ms = base_timestamp_ms + delta
-            if not -_INT64_END <= timestamp_ms < _INT64_END:
+                may_overflow = True
+            if may_overflow and not -_INT64_END <= timestamp_ms < _INT64_END:
                 _refuse(f"timestamp {timestamp_ms} is no int64")
 
             try:
@@ -189,38 +190,48 @@ def encode_section(
             max_timestamp_ms = timestamp_ms
         elif timestamp_ms < _NO_TIMESTAMP:
             raise EncodeError(f"timestamp {timestamp_ms} is negative, and not -1 for none")
-        if key is None:
-            key_length, key_data = _NULL, b""
-        else:
-            key_length, key_data = varints[len(key)], key
-        if value is None:
-            value_length, value_data = _NULL, b""
-        else:
-            value_length, value_data = varints[len(value)], value
         tail = _encode_headers(headers, names) if headers else b"\0"
-        timestamp_delta = varints[timestamp_ms - base_timestamp_ms]
-        if len(value_data) < _LARGE_VALUE_BYTES:
-            body = join((b"\0", timestamp_delta, varints[delta], key_length, key_data, value_length, value_data, tail))
+        try:
+            if value is None:
+                value_length, value_data = _NULL, b""
+            else:
+                value_length, value_data = varints[len(value)], value
+            timestamp_delta = varints[timestamp_ms - base_timestamp_ms]
+            if key is None:
+                body = join((b"\0", timestamp_delta, varints[delta], _NULL, value_length, value_data, tail))
+            else:
+                body = join(
+                    (b"\0", timestamp_delta, varints[delta], varints[len(key)], key, value_length, value_data, tail)
+                )
             append(varints[len(body)])
             append(body)
-        else:
-            # Such a value is copied once only, by the join of the whole batch.
-            front = join((b"\0", timestamp_delta, varints[delta], key_length, key_data, value_length))
-            parts += (varints[len(front) + len(value_data) + len(tail)], front, value_data, tail)
+        except KeyError:
+            parts += _encode_record(timestamp_ms - base_timestamp_ms, delta, key, value, tail)
     return parts, max_timestamp_ms
 
 
-class _VarintMemo(dict[int, bytes]):
-    """Zigzag varints by value; those of up to two bytes are kept."""
+_VARINTS: Final[dict[int, bytes]] = {}
+"""Zigzag varints by value: those of up to two bytes that have been needed. A plain dict is the fastest way to one."""
 
-    def __missing__(self, value: int) -> bytes:
+
+def _varint(value: int) -> bytes:
+    varint = _VARINTS.get(value)
+    if varint is None:
         varint = encode_varlong(value)
         if -_MEMO_END <= value < _MEMO_END:
-            self[value] = varint
-        return varint
+            _VARINTS[value] = varint
+    return varint
 
 
-_VARINTS: Final = _VarintMemo()
+def _encode_record(
+    timestamp_delta: int, delta: int, key: bytes | None, value: bytes | None, tail: bytes
+) -> tuple[bytes, ...]:
+    """Return a record in parts. One that is large is copied once only, by the join of the whole batch."""
+    front = [b"\0", _varint(timestamp_delta), _varint(delta)]
+    front += (_NULL,) if key is None else (_varint(len(key)), key)
+    front.append(_NULL if value is None else _varint(len(value)))
+    value = value or b""
+    return _varint(sum(map(len, front)) + len(value) + len(tail)), *front, value, tail
 
 
 @cache
@@ -242,9 +253,10 @@ def _decode_headers(  # noqa: C901, PLR0912 (see decode_section)
         position += 1
     else:
         count, position = decode_varint(data, position)
-    if not 0 <= count <= min((end - position) // _MIN_HEADER_BYTES, MAX_HEADERS_PER_RECORD):
+    if not 0 <= count <= MAX_HEADERS_PER_RECORD or count * _MIN_HEADER_BYTES > end - position:
         _refuse(f"{count} headers where {end - position} bytes are left in the record")
     headers: list[tuple[str, bytes | None]] = []
+    append = headers.append
     for _ in range(count):
         try:
             byte = data[position]
@@ -258,12 +270,12 @@ def _decode_headers(  # noqa: C901, PLR0912 (see decode_section)
             length, position = decode_varint(data, position)
         if length < 0:
             _refuse("a header's name is null")
-        raw_name = data[position : position + length]
-        position += length
+        name_end = position + length
         try:
-            name = raw_name.decode()
+            name = data[position:name_end].decode()
         except UnicodeDecodeError:
-            name = raw_name.decode(errors="surrogateescape")
+            name = data[position:name_end].decode(errors="surrogateescape")
+        position = name_end
 
         try:
             byte = data[position]
@@ -276,9 +288,9 @@ def _decode_headers(  # noqa: C901, PLR0912 (see decode_section)
         except TypeError:
             length, position = decode_varint(data, position)
         if length < 0:
-            headers.append((name, None))
+            append((name, None))
         else:
-            headers.append((name, data[position : position + length]))
+            append((name, data[position : position + length]))
             position += length
     return tuple(headers), position
 
@@ -288,24 +300,24 @@ def _encode_headers(headers: Sequence[tuple[str, bytes | None]], names: dict[str
     if len(headers) > MAX_HEADERS_PER_RECORD:
         raise EncodeError(f"{len(headers)} headers; a record can have {MAX_HEADERS_PER_RECORD}")
     varints = _VARINTS
-    parts = [varints[len(headers)]]
+    parts = [_varint(len(headers))]
     for name, value in headers:
-        encoded_name = names.get(name)
-        if encoded_name is None:
-            encoded_name = names[name] = _encode_name(name)
+        encoded_name = names[name] if name in names else _encode_name(name, names)
         if value is None:
             parts += (encoded_name, _NULL)
         else:
-            parts += (encoded_name, varints[len(value)], value)
+            size_bytes = len(value)
+            parts += (encoded_name, varints[size_bytes] if size_bytes in varints else _varint(size_bytes), value)
     return b"".join(parts)
 
 
-def _encode_name(name: str) -> bytes:
+def _encode_name(name: str, names: dict[str, bytes]) -> bytes:
     try:
         encoded = name.encode(errors="surrogateescape")
     except UnicodeEncodeError as error:
         raise EncodeError(f"header name {name!r} is no UTF-8: {error}") from None
-    return _VARINTS[len(encoded)] + encoded
+    names[name] = _varint(len(encoded)) + encoded
+    return names[name]
 
 
 def _refuse(reason: str) -> NoReturn:
