@@ -36,6 +36,8 @@ bench: setup  ## Throughput and latency, beside librdkafka's mock cluster in the
 
 bench-codec: setup  ## The codec, beside other Python codecs in the same run
 	$(BIN)/python bench/codec/run.py
+	$(BIN)/python bench/codec/imports.py
+	$(BIN)/python bench/codec/hostile.py
 
 fuzz: setup  ## Fuzz all that reads bytes from a peer, for SECONDS (60)
 	$(BIN)/python fuzz/run.py --seconds $(or $(SECONDS),60)
