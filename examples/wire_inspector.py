@@ -25,6 +25,7 @@ class WireInspector:
 
     def __init__(self, broker: str = "") -> None:
         self.broker = broker
+        self._connections: set[asyncio.Task[None] | None] = set()
 
     async def listen(self, address: str) -> asyncio.Server:
         """Take connections at that address; port 0 picks a free one."""
@@ -32,6 +33,14 @@ class WireInspector:
         return await asyncio.start_server(self._connected, host, port)
 
     async def _connected(self, from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        # asyncio itself has only weak references: a connection whose client sends no more, but waits, would be lost.
+        self._connections.add(asyncio.current_task())
+        try:
+            await self._converse(from_client, to_client)
+        finally:
+            self._connections.discard(asyncio.current_task())
+
+    async def _converse(self, from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         conversation = Conversation()
         with closing(to_client):
             try:

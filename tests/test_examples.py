@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -37,3 +40,26 @@ def test_the_example_runs(name: str) -> None:
     )
     assert result.returncode == 0, result.stdout + result.stderr
     assert SHOWN[name] in result.stdout
+
+
+@pytest.mark.asyncio
+async def test_the_inspector_waits_for_answers() -> None:
+    """A client that has closed its half of the connection still gets its answer, whatever is collected meanwhile."""
+    answer = b"\0\0\0\4\0\0\0\7"
+
+    async def answer_at_the_end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        gc.collect()
+        writer.write(answer)
+        writer.close()
+
+    broker = await asyncio.start_server(answer_at_the_end, "127.0.0.1", 0)
+    inspector = runpy.run_path(str(EXAMPLES / "wire_inspector.py"))["WireInspector"]()
+    inspector.broker = f"127.0.0.1:{broker.sockets[0].getsockname()[1]}"
+    server = await inspector.listen("127.0.0.1:0")
+    async with broker, server:
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        writer.write(b"\0\0\0\4\0\0\0\0")
+        writer.write_eof()
+        assert await reader.read() == answer
+        writer.close()
