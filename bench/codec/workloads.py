@@ -167,7 +167,13 @@ def batches() -> list[Batch]:
             for number in range(count)
         ]
         records = [
-            Record(0, time, key and key.encode(), value.encode(), [(header, held.encode()) for header, held in headers])
+            Record(
+                0,
+                time,
+                key.encode() if key else None,
+                value.encode(),
+                [(header, held.encode()) for header, held in headers],
+            )
             for time, key, value, headers in rows
         ]
         found.append((name, rows, encode_batch(records).hex()))
