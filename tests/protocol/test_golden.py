@@ -135,7 +135,7 @@ def test_the_interpreter_agrees(said: list[Said]) -> None:
     """It decodes the same and encodes the same as compiled code."""
     for item in said:
         layout = item.message.layout(item.version)
-        assert decode_struct(layout, item.body_bytes, 0, item.message.max_elements) == item.body
+        assert decode_struct(layout, item.body_bytes, 0, item.message.max_cost) == item.body
         assert encode_struct(layout, item.body) == item.body_bytes
 
 
