@@ -2,7 +2,8 @@
 
 What makes it fast: fixed-width fields that follow each other are one `struct.Struct`, which also swallows the next
 length or tag count; objects are made without `__init__`, their slots stored directly; compact lengths of one byte are
-read inline, and those of records up to three; an array of numbers is one call. Records are handed out as views.
+read inline, and those of records up to three; an array of numbers is one call, and one of structs that are nothing but
+numbers one iterator. Records are handed out as views.
 
 What makes it safe: generated code may read nonsense but never past the data unnoticed. Reads past the end raise,
 except slices, and since the position only grows, one comparison at the end catches those. So no length is compared
@@ -114,6 +115,11 @@ def _has_records(layout: StructLayout) -> bool:
     return False
 
 
+def _is_row(layout: StructLayout) -> bool:
+    """Tell whether a struct is nothing but values of fixed width; and a tag section, if the version is flexible."""
+    return bool(layout.fields) and all(isinstance(item.type, FixedWidth) for item in layout.fields)
+
+
 def _long_length(data: Buffer, _first: int, position: int) -> tuple[int, int]:
     """Return a compact length whose first byte, at `position - 1`, says that more follow; and the position after it."""
     return decode_unsigned_varint(data, position - 1)
@@ -181,16 +187,20 @@ class _Writer:
     def write_struct(self, layout: StructLayout, target: str) -> None:
         """Write the reading of a struct into a new object. The run may hold values of the structs around it."""
         self._depth += 1
-        self._made.append(target)
-        self.source.add(f"{target} = new({self.source.name('C', layout.cls)})")
-        for item in layout.absent + layout.tagged:
-            self.source.add(f"{target}.{item.slot} = {self.constant(item.default)}")
-        self.source.add(f"{target}._unknown_tagged_fields = ()")
+        self.write_new(layout, target)
         for item in layout.fields:
             self.write_field(item, f"{target}.{item.slot}", flexible=layout.flexible)
         if layout.flexible:
             self.write_tagged_fields(layout, target)
         self._depth -= 1
+
+    def write_new(self, layout: StructLayout, target: str) -> None:
+        """Write the making of a struct, with defaults in what need not be read."""
+        self._made.append(target)
+        self.source.add(f"{target} = new({self.source.name('C', layout.cls)})")
+        for item in layout.absent + layout.tagged:
+            self.source.add(f"{target}.{item.slot} = {self.constant(item.default)}")
+        self.source.add(f"{target}._unknown_tagged_fields = ()")
 
     def constant(self, value: object) -> str:
         is_literal = value is None or isinstance(value, bool | int | float | str) or value in ((), b"")
@@ -328,7 +338,11 @@ class _Writer:
             values, append = self.source.variable("values"), self.source.variable("append")
             add(f"{values} = []", f"{append} = {values}.append")
             self._made += [values, append]
-            with block("for _ in repeat(None, n):"), self.source.at(values, is_array=True):
+            left = "n"
+            if isinstance(held.element, StructLayout) and _is_row(held.element) and not self.is_counting:
+                self.write_rows(held.element, values, append)
+                left = f"n - len({values})"
+            with block(f"for _ in repeat(None, {left}):"), self.source.at(values, is_array=True):
                 self.write_element(held.element, append, flexible=flexible)
                 if self.is_counting:
                     add(f"owed += {cost}")
@@ -339,6 +353,26 @@ class _Writer:
             add(f"{target} = ()")
         with block("else:"):
             add(f"{target} = None" if nullable else _refusal("null is not allowed here"))
+
+    def write_rows(self, layout: StructLayout, values: str, append: str) -> None:
+        """Write a loop over elements of the same size: all, or those up to the first that has tagged fields."""
+        add, block = self.source.add, self.source.block
+        codes = "".join(item.type.code for item in layout.fields if isinstance(item.type, FixedWidth))
+        codes += "B" * layout.flexible
+        size_bytes = struct.calcsize(">" + codes)
+        row = [self.source.variable("field") for _ in layout.fields]
+        element = self.source.variable("element")
+        add(f"e = p + n * {size_bytes}")
+        with block("if e <= len(d):"):
+            rows = f"{self.source.packed(codes, 'iter_unpack')}(d[p:e])"
+            with block(f"for {', '.join(row)}{', tags' * layout.flexible}, in {rows}:"):
+                if layout.flexible:
+                    with block("if tags:"):
+                        add("break")
+                self.write_new(layout, element)
+                add(*(f"{element}.{item.slot} = {name}" for item, name in zip(layout.fields, row, strict=True)))
+                add(f"{append}({element})")
+            add(f"p += len({values}) * {size_bytes}")
 
     def write_element(self, element: ValueLayout, append: str, *, flexible: bool) -> None:
         target = self.source.variable("element")
