@@ -47,6 +47,10 @@ def module_name(message: str) -> str:
 class Dotkafka:
     """This project's."""
 
+    def __init__(self) -> None:
+        self.batch = importlib.import_module("dotkafka.records.batch")
+        self.record = importlib.import_module("dotkafka.records.record")
+
     def _definition(self, name: str) -> Any:
         module = importlib.import_module(f"dotkafka.protocol.messages.{module_name(name)}")
         api = getattr(module, module_name(name).upper())
@@ -64,18 +68,14 @@ class Dotkafka:
 
     def encode_batch(self, records: Sequence[RecordFields]) -> Callable[[], bytearray]:
         """See `Codec.encode_batch`."""
-        from dotkafka.records.batch import encode_batch  # noqa: PLC0415
-        from dotkafka.records.record import Record  # noqa: PLC0415
-
-        made = [Record(0, timestamp_ms, key, value, headers) for timestamp_ms, key, value, headers in records]
+        made = [self.record.Record(0, *fields) for fields in records]
+        encode_batch = self.batch.encode_batch
         return lambda: encode_batch(made)
 
     def decode_batch(self, data: bytes) -> tuple[int, int]:
         """See `Codec.decode_batch`."""
-        from dotkafka.records.batch import decode_records  # noqa: PLC0415
-
         count = size_bytes = 0
-        for _offset, _timestamp_ms, _key, value, headers in decode_records(data):
+        for _offset, _timestamp_ms, _key, value, headers in self.batch.decode_records(data):
             for _name, _value in headers:
                 pass
             size_bytes += len(value or b"")
@@ -84,9 +84,7 @@ class Dotkafka:
 
     def validate_batch(self, data: bytes) -> None:
         """See `Codec.validate_batch`."""
-        from dotkafka.records.batch import read_header, verify_crc  # noqa: PLC0415
-
-        if not verify_crc(data, 0, read_header(data)):
+        if not self.batch.verify_crc(data, 0, self.batch.read_header(data)):
             raise ValueError("wrong CRC")
 
 
@@ -95,8 +93,11 @@ class PeerRecords:
 
     module = ""
 
+    def __init__(self) -> None:
+        self.memory_records = importlib.import_module(self.module).MemoryRecords
+
     def _batch(self, data: bytes) -> Any:
-        batch = importlib.import_module(self.module).MemoryRecords(data).next_batch()
+        batch = self.memory_records(data).next_batch()
         if not batch.validate_crc():
             raise ValueError("wrong CRC")
         return batch
@@ -170,6 +171,9 @@ class Aiokafka(PeerRecords):
 class Kio:
     """A typed one, which decodes messages in Rust."""
 
+    def __init__(self) -> None:
+        self.readers = importlib.import_module("kio.records.readers")
+
     def message(self, name: str, version: int) -> tuple[Decode, Encode]:
         """See `Codec.message`."""
         serial = importlib.import_module("kio.serial")
@@ -214,7 +218,7 @@ class Kio:
 
     def decode_batch(self, data: bytes) -> tuple[int, int]:
         """See `Codec.decode_batch`."""
-        batch, _ = importlib.import_module("kio.records.readers").read_batch(data, 0)
+        batch, _ = self.readers.read_batch(data, 0)
         count = size_bytes = 0
         for record in batch.records:
             _ = record.key, record.offset, record.timestamp

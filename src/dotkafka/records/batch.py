@@ -61,6 +61,7 @@ _MAGIC_POSITION: Final = 16
 _CRC_POSITION: Final = 17
 _CRC_START: Final = 21
 _MAX_TIMESTAMP_POSITION: Final = 35
+_new_tuple: Final = tuple.__new__
 _MAX_SEQUENCE: Final = 2**31 - 1
 
 _INT16: Final = Struct(">h")
@@ -149,7 +150,7 @@ def read_header(data: Buffer, position: int = 0) -> BatchHeader:
         raise DecodeError(
             f"record batch at byte {position} is cut short: {len(data) - position} bytes of its header are there"
         )
-    header = BatchHeader._make(BATCH_HEADER.unpack_from(data, position))
+    header: BatchHeader = _new_tuple(BatchHeader, BATCH_HEADER.unpack_from(data, position))
     if header.magic != MAGIC:
         raise DecodeError(f"record batch at byte {position} has magic {header.magic}; only {MAGIC} is read here")
     if header.batch_length < HEADER_SIZE - _LENGTH_END:
@@ -224,7 +225,7 @@ def _is_partial(data: Buffer, position: int) -> bool:
 
 def verify_crc(data: Buffer, position: int, header: BatchHeader) -> bool:
     """Tell whether the batch at `position` is whole and matches the CRC of its header. Copies nothing."""
-    end = position + header.size_bytes
+    end = position + _LENGTH_END + header.batch_length
     return end <= len(data) and crc32c(memoryview(data)[position + _CRC_START : end]) == header.crc
 
 

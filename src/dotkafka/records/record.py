@@ -124,34 +124,34 @@ def decode_section(section: RecordSection) -> Iterator[Record]:  # noqa: C901, P
             try:
                 byte = data[position]
                 if byte < 128:
-                    length = one_byte[byte]
-                    position += 1
+                    start = position + 1
+                    position = start + one_byte[byte]
                 else:
-                    length = two_bytes[data[position + 1]][byte]
-                    position += 2
+                    start = position + 2
+                    position = start + two_bytes[data[position + 1]][byte]
             except TypeError:
-                length, position = decode_varint(data, position)
-            if length < 0:
-                key = None
+                length, start = decode_varint(data, position)
+                position = start + length
+            if position < start:
+                key, position = None, start
             else:
-                key = data[position : position + length]
-                position += length
+                key = data[start:position]
 
             try:
                 byte = data[position]
                 if byte < 128:
-                    length = one_byte[byte]
-                    position += 1
+                    start = position + 1
+                    position = start + one_byte[byte]
                 else:
-                    length = two_bytes[data[position + 1]][byte]
-                    position += 2
+                    start = position + 2
+                    position = start + two_bytes[data[position + 1]][byte]
             except TypeError:
-                length, position = decode_varint(data, position)
-            if length < 0:
-                value = None
+                length, start = decode_varint(data, position)
+                position = start + length
+            if position < start:
+                value, position = None, start
             else:
-                value = data[position : position + length]
-                position += length
+                value = data[start:position]
 
             if data[position]:
                 headers, position = _decode_headers(data, position, end, one_byte, two_bytes)
@@ -261,37 +261,37 @@ def _decode_headers(  # noqa: C901, PLR0912 (see decode_section)
         try:
             byte = data[position]
             if byte < 128:
-                length = one_byte[byte]
-                position += 1
+                start = position + 1
+                position = start + one_byte[byte]
             else:
-                length = two_bytes[data[position + 1]][byte]
-                position += 2
+                start = position + 2
+                position = start + two_bytes[data[position + 1]][byte]
         except TypeError:
-            length, position = decode_varint(data, position)
-        if length < 0:
+            length, start = decode_varint(data, position)
+            position = start + length
+        if position < start:
             _refuse("a header's name is null")
-        name_end = position + length
         try:
-            name = data[position:name_end].decode()
+            name = data[start:position].decode()
         except UnicodeDecodeError:
-            name = data[position:name_end].decode(errors="surrogateescape")
-        position = name_end
+            name = data[start:position].decode(errors="surrogateescape")
 
         try:
             byte = data[position]
             if byte < 128:
-                length = one_byte[byte]
-                position += 1
+                start = position + 1
+                position = start + one_byte[byte]
             else:
-                length = two_bytes[data[position + 1]][byte]
-                position += 2
+                start = position + 2
+                position = start + two_bytes[data[position + 1]][byte]
         except TypeError:
-            length, position = decode_varint(data, position)
-        if length < 0:
+            length, start = decode_varint(data, position)
+            position = start + length
+        if position < start:
             append((name, None))
+            position = start
         else:
-            append((name, data[position : position + length]))
-            position += length
+            append((name, data[start:position]))
     return tuple(headers), position
 
 
