@@ -90,13 +90,13 @@ def _fault(source: GeneratedSource, error: Exception, values: dict[str, Any]) ->
     """
     line_number = typing.cast("TracebackType", error.__traceback__).tb_lineno
     position, size_bytes = values["p"], len(values["d"])
-    names = [str(len(values[name])) if is_array else name for name, is_array in source.place(line_number)]
+    names = [f".{len(values[name])}" if is_array else f".{name}" for name, is_array in source.place(line_number)]
     values.clear()
     if isinstance(error, IndexError | struct.error) or position > size_bytes:
         reason = f"the message ends there, after {size_bytes} bytes"
     else:
         reason = str(error)
-    return f"{'.'.join(names)}, from byte {position} on, or the field after it: {reason}"
+    return f"{''.join(names)}, from byte {position} on, or the field after it: {reason}"
 
 
 def _decode_again(layout: StructLayout, data: Buffer, position: int, max_cost: int, fault: str) -> object:
@@ -104,7 +104,7 @@ def _decode_again(layout: StructLayout, data: Buffer, position: int, max_cost: i
     try:
         return decode_struct(layout, data, position, max_cost, max_elements=_MAX_ELEMENTS_AGAIN)
     except TooManyElements:
-        raise DecodeError(f"{layout.cls.__name__} version {layout.version}.{fault}") from None
+        raise DecodeError(f"{layout.cls.__name__} version {layout.version}{fault}") from None
 
 
 def _has_records(layout: StructLayout) -> bool:
