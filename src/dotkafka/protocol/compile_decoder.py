@@ -29,6 +29,7 @@ from dotkafka.errors import DecodeError
 from dotkafka.protocol.decoding_cost import (
     FREE_COST,
     FREE_WITH_TAGS_BYTES,
+    LIST_COST,
     NOT_PAID,
     TOO_DEAR,
     element_cost,
@@ -330,6 +331,7 @@ class _Writer:
                 add("n -= 1")
             cost = element_cost(held.element)
             if self.is_counting:
+                add(f"owed += {LIST_COST}")
                 with block(f"if owed + n * {cost} > max_owed:"):
                     add(_refusal(TOO_DEAR))
             if element_min_size_bytes(held, flexible=flexible) == 0:

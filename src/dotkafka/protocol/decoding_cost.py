@@ -7,8 +7,8 @@ message takes at most 16 times its bytes and 1 MiB. Messages that clients send a
 refused when its cost comes to be more than its bytes.
 
 A decoder keeps what is `owed`: the position that the message must have reached to pay for all that has been made so
-far. It starts `FREE_COST` before the message. An array element adds its `element_cost`, once it has been read; texts,
-bytes and numbers in arrays add what grows with their length.
+far. It starts `FREE_COST` before the message. An array element adds its `element_cost`, once it has been read; an array
+that is not empty adds `LIST_COST`; texts, bytes and numbers in arrays add what grows with their length.
 
 Tagged fields cost more than their memory: they are read by the interpreter, and so it is their time that counts.
 """
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 FREE_COST: Final = 64 * 1024
 """What a message may cost for nothing, however short it is: 1 MiB of memory."""
 
+LIST_COST: Final = 7
 TAG_SECTION_COST: Final = 64
 TAGGED_FIELD_COST: Final = 24
 
@@ -44,8 +45,7 @@ _UNIT_BYTES: Final = 15
 # Bytes of memory in CPython 3.11, 64 bits, the garbage collector's 16 included.
 _OBJECT: Final = 32
 _SLOT: Final = 8
-_LIST: Final = 56 + 6 * _SLOT
-_LIST_ITEM: Final = 9  # a list has up to an eighth more places than items
+_LIST_ITEM: Final = 9  # a list has up to an eighth more places than items, and six
 _TUPLE: Final = 48
 _TEXT: Final = 61
 _BYTES: Final = 36
@@ -89,7 +89,7 @@ def _memory(held: ValueLayout) -> int:
         slots = len(held.fields) + len(held.tagged) + len(held.absent) + 1
         return _OBJECT + slots * _SLOT + sum(_memory(item.type) for item in held.fields)
     if isinstance(held, ArrayLayout):
-        return _TUPLE if isinstance(held.element, FixedWidth) else _LIST
+        return _TUPLE if isinstance(held.element, FixedWidth) else 0
     if isinstance(held, VariableWidth):
         return {STRING: _TEXT, BYTES: _BYTES, RECORDS: _VIEW}[held]
     if held is BOOLEAN:
@@ -98,7 +98,7 @@ def _memory(held: ValueLayout) -> int:
 
 
 def _costs_per_byte(layout: StructLayout) -> Iterator[float]:
-    """Yield what the elements of each array cost, by the fewest bytes that they take."""
+    """Yield what each array costs if it has one element, by the fewest bytes that this takes."""
     for item in layout.fields:
         held = item.type
         if isinstance(held, StructLayout):
@@ -107,6 +107,6 @@ def _costs_per_byte(layout: StructLayout) -> Iterator[float]:
             yield number_cost(held.element) / held.element.size_bytes
         elif isinstance(held, ArrayLayout):
             size_bytes = element_min_size_bytes(held, flexible=layout.flexible)
-            yield element_cost(held.element) / size_bytes if size_bytes else math.inf
+            yield (LIST_COST + element_cost(held.element)) / size_bytes if size_bytes else math.inf
             if isinstance(held.element, StructLayout):
                 yield from _costs_per_byte(held.element)

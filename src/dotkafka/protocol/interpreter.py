@@ -16,6 +16,7 @@ from typing import Any
 from dotkafka.errors import DecodeError, EncodeError
 from dotkafka.protocol.decoding_cost import (
     FREE_COST,
+    LIST_COST,
     NOT_PAID,
     SLOW_FACTOR,
     TAG_SECTION_COST,
@@ -163,8 +164,9 @@ class _Reader:
         if isinstance(layout.element, FixedWidth):
             self.check_total(length * number_cost(layout.element))
             self.owe(length * number_cost(layout.element), self.position + length * layout.element.size_bytes)
-        else:
+        elif length:
             cost = element_cost(layout.element)
+            self.owed += LIST_COST * self.cost_factor
             self.check_total(length * cost)
         values = []
         for index in range(length):
