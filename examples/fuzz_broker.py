@@ -30,7 +30,12 @@ from dotkafka.protocol.conversation import decode_request_frame, decode_response
 from dotkafka.protocol.framing import FrameReader
 from dotkafka.protocol.headers import RequestHeader, encode_request_header
 from dotkafka.protocol.messages.api_versions import API_VERSIONS, ApiVersionsRequest
-from dotkafka.protocol.messages.create_topics import CREATE_TOPICS, CreatableTopic, CreateTopicsRequest
+from dotkafka.protocol.messages.create_topics import (
+    CREATE_TOPICS,
+    CreatableTopic,
+    CreatableTopicConfig,
+    CreateTopicsRequest,
+)
 from dotkafka.protocol.messages.fetch import FETCH, FetchPartition, FetchRequest, FetchTopic
 from dotkafka.protocol.messages.produce import PRODUCE, PartitionProduceData, ProduceRequest, TopicProduceData
 from dotkafka.protocol.wire_types import INT32, RECORDS
@@ -286,7 +291,11 @@ def may_wait(api_key: int, body: Any) -> bool:
 
 def write_canary(address: tuple[str, int]) -> None:
     """Create the topic that must not change, and one that may."""
-    topics = [CreatableTopic(name=name, num_partitions=1, replication_factor=1) for name in (CANARY, NAMES[0])]
+    for_ever = [CreatableTopicConfig(name=name, value="-1") for name in ("retention.ms", "retention.bytes")]
+    topics = [
+        CreatableTopic(name=name, num_partitions=1, replication_factor=1, configs=for_ever)
+        for name in (CANARY, NAMES[0])
+    ]
     data = PartitionProduceData(index=0, records=encode_batch(CANARY_RECORDS))
     with closing(Client(address)) as client:
         client.ask(CREATE_TOPICS, 4, CreateTopicsRequest(topics=topics, timeout_ms=30_000))

@@ -354,7 +354,10 @@ def unique() -> Callable[[str], str]:
 
 @pytest.fixture
 def create_topic(unique: Callable[[str], str]) -> Callable[..., str]:
-    """Create a topic with so many partitions; its name. For tests whose subject is not topic creation."""
+    """Create a topic with so many partitions; its name. For tests whose subject is not topic creation.
+
+    Its records stay, however old their timestamps are, unless `config` says otherwise.
+    """
 
     def create(address: Address, partitions: int = 4, **config: str) -> str:
         settings: dict[str, str | int | float | bool] = {"bootstrap.servers": address.bootstrap}
@@ -362,6 +365,7 @@ def create_topic(unique: Callable[[str], str]) -> Callable[..., str]:
             settings |= {"security.protocol": "ssl", "ssl.ca.location": str(address.ca)}
         topic = unique("topic")
         admin = AdminClient(settings)
+        config = {"retention.ms": "-1"} | config
         admin.create_topics([NewTopic(topic, partitions, 1, config=config)])[topic].result(WAIT_S)
         return topic
 

@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from typing import Any
 
 import pytest
@@ -137,8 +138,8 @@ def topic(client, unique):
 
 
 def records(*values: bytes) -> bytearray:
-    """A record batch."""
-    return encode_batch([Record(0, 1_700_000_000_000, None, value) for value in values])
+    """A record batch, too young for retention."""
+    return encode_batch([Record(0, time.time_ns() // 1_000_000, None, value) for value in values])
 
 
 class TestFrames:

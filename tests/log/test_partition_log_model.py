@@ -11,7 +11,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from dotkafka.clock import Instant
 from dotkafka.errors import ApiError
 from dotkafka.log.config import LogConfig
+from dotkafka.log.extents import Extent
 from dotkafka.log.partition_log import COLD, PartitionLog
+from dotkafka.log.retention import log_start_offset_after_retention
 from dotkafka.protocol.error_codes import ErrorCode
 from dotkafka.records.batch import encode_batch
 from dotkafka.records.control import ControlRecord, ControlRecordType, encode_end_txn_marker
@@ -392,6 +394,18 @@ class PartitionLogMachine(RuleBasedStateMachine):
         assert self.log.uncheckpointed_bytes == sum(
             len(b.data) for b in self.batches if b.next_offset > self.checkpointed
         )
+        kept = [b for b in self.batches if b.next_offset > self.log_start]
+        assert self.log.size_bytes == sum(len(b.data) for b in kept)
+        for config in (LogConfig(retention_bytes=300, retention_ms=-1), LogConfig(retention_ms=0)):
+            extents = [Extent(b.next_offset, len(b.data), b.max_timestamp_ms) for b in kept]
+            now_ms = NOW.wall_ms + 2
+            assert self.log.log_start_offset_after_retention(config, now_ms) == log_start_offset_after_retention(
+                [extent for extent in extents if extent.next_offset <= self.high_watermark],
+                log_start_offset=self.log_start,
+                size_bytes=self.log.size_bytes,
+                config=config,
+                now_ms=now_ms,
+            )
 
 
 TestPartitionLog = PartitionLogMachine.TestCase

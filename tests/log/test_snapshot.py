@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dotkafka.errors import StorageFailed
+from dotkafka.log.extents import Extent
 from dotkafka.log.producer_state import BatchMetadata, ProducerEntry
 from dotkafka.log.snapshot import LogSnapshot, decode_snapshot, encode_snapshot
 from dotkafka.log.tail import TimestampedBatch
@@ -37,8 +38,9 @@ SNAPSHOTS = st.builds(
         st.lists(tuples_of(OpenTransaction)).map(tuple),
         st.lists(tuples_of(AbortedTransaction)).map(tuple),
     ),
+    extents=st.lists(tuples_of(Extent)),
 )
-EMPTY = LogSnapshot(0, None, [], {}, TransactionsImage((), ()))
+EMPTY = LogSnapshot(0, None, [], {}, TransactionsImage((), ()), [])
 
 
 @given(snapshot=SNAPSHOTS)
@@ -52,9 +54,19 @@ def test_there_and_back(snapshot: LogSnapshot) -> None:
 def test_version_of_the_future() -> None:
     """A form that is not known is refused by its number."""
     content = json.loads(encode_snapshot(EMPTY))
-    content["version"] = 2
-    with pytest.raises(StorageFailed, match="version 2"):
+    content["version"] = 3
+    with pytest.raises(StorageFailed, match="version 3"):
         decode_snapshot(json.dumps(content).encode())
+
+
+def test_version_of_the_past() -> None:
+    """What version 1 did not know stands as one extent that nothing goes of too early."""
+    content = json.loads(encode_snapshot(EMPTY))
+    content |= {"version": 1, "end_offset": 7, "max_timestamp": [50, 2]}
+    del content["extents"]
+    assert decode_snapshot(json.dumps(content).encode()).extents == [Extent(7, 1, 50)]
+    content |= {"end_offset": 0, "max_timestamp": None}
+    assert decode_snapshot(json.dumps(content).encode()).extents == []
 
 
 @pytest.mark.parametrize(

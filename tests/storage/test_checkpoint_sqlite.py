@@ -164,6 +164,30 @@ def test_a_deleted_partition_leaves_the_file_in_portions(tmp_path: Path, monkeyp
     assert path.stat().st_size < 3 * 1024 * 1024
 
 
+def test_what_retention_takes_leaves_the_file_in_portions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of partitions that nothing happens to any more, whatever their number, and after a restart."""
+    monkeypatch.setattr("dotkafka.storage.checkpoint_sqlite._REMOVED_GROUPS_PER_SAVE", 5)
+    monkeypatch.setattr("dotkafka.storage.checkpoint_sqlite._SWEPT_PARTITIONS_PER_SAVE", 2)
+    path = tmp_path / "checkpoint.db"
+    store = SqliteCheckpointStore(path)
+    partitions = [TopicIdPartition(PARTITION.topic_id, index) for index in range(5)]
+    stored = PartitionChanges(stored_batches(12, size=300_000))
+    store.save(0, Changes(0, 0, dict.fromkeys(partitions, stored)))
+    size_bytes = path.stat().st_size
+    store.save(0, Changes(0, 1, dict.fromkeys(partitions, PartitionChanges(log_start_offset=110))))
+    groups = "SELECT count(*) FROM batch_groups"
+    (left,) = store._writer.execute(groups).fetchone()
+    assert 5 < left < 5 * 12
+    store.close()
+    store = SqliteCheckpointStore(path)
+    for number in range(2, 20):
+        store.save(0, Changes(0, number))
+    assert store._writer.execute(groups).fetchone() == (5,)
+    assert [len(store.read(0, partition, 0, 10**9)) for partition in partitions] == [1] * 5
+    store.close()
+    assert path.stat().st_size < size_bytes / 4
+
+
 def test_a_closed_store_says_so(tmp_path: Path) -> None:
     """Calls after close are StorageFailed; closing twice is no error."""
     store = SqliteCheckpointStore(tmp_path / "checkpoint.db")

@@ -29,6 +29,7 @@ from dotkafka.broker.groups import Groups
 from dotkafka.broker.metadata_log import MetadataLog
 from dotkafka.broker.purgatory import Purgatory
 from dotkafka.broker.recovery import recover
+from dotkafka.broker.retention import Retention
 from dotkafka.broker.shard import refusal_for
 from dotkafka.broker.storage_work import ReadWork, TimestampSearchWork
 from dotkafka.errors import ApiError, Fenced
@@ -72,6 +73,7 @@ class Broker:
         self.shard = open_shard(self._log_advanced)
         self.metadata_log = MetadataLog(self)
         self.groups = Groups(self)
+        self.retention = Retention(self)
         self.is_closing = False
         self._ready: dict[Connection, None] = {}
         self._held: deque[tuple[Connection, Callable[[], None]]] = deque()
@@ -230,14 +232,20 @@ class Broker:
 
     def next_deadline_ms(self) -> int | None:
         """Return when `handle_timeouts` and `take_work` are due without any other event, on the monotonic clock."""
-        deadlines = (self.purgatory.next_deadline_ms(), self.groups.next_deadline_ms(), self.shard.next_deadline_ms())
+        deadlines = (
+            self.purgatory.next_deadline_ms(),
+            self.groups.next_deadline_ms(),
+            self.retention.next_deadline_ms(),
+            self.shard.next_deadline_ms(),
+        )
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     def handle_timeouts(self, now: Instant) -> None:
-        """Do what is due: end waits, expire sessions."""
+        """Do what is due: end waits, expire sessions, delete old records."""
         self.now = now
         self.purgatory.expire(now)
         self.groups.handle_timeouts()
+        self.retention.handle_timeouts()
 
     # -- the end -------------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ with `checkpoint_` or `tail_` are dotkafka's own.
 from __future__ import annotations
 
 import attrs
+from attrs.validators import ge
 
 from dotkafka.coordinator.config import GroupConfig
 
@@ -46,6 +47,14 @@ class BrokerConfig:
     producer_id_expiration_ms: int = 86_400_000
     """A partition forgets a producer id that has been silent for so long; looked at with each checkpoint."""
 
+    log_retention_hours: int = 168
+    """`retention.ms` of topics that do not set it, in hours; -1 for ever. Topics take the finest unit that is set:
+    `retention.ms` of `default_topic_configs`, minutes, hours.
+    """
+    log_retention_minutes: int = 0
+    """The same in minutes. 0 stands for not set, which in Kafka is null."""
+    log_retention_check_interval_ms: int = attrs.field(default=300_000, validator=ge(1))
+    """How often records are looked for that retention deletes; for the first time after 30 s at the latest."""
     default_topic_configs: dict[str, str] = attrs.field(factory=dict)
     """Values for topic settings that a topic does not set itself, by the topic setting's name, such as
     `retention.ms`.

@@ -55,7 +55,15 @@ class LogConfigs:
 
 def static_topic_configs(config: BrokerConfig) -> dict[str, str]:
     """Return what the broker's own configuration sets for its topics, by the name of the topic setting."""
-    return {"max.message.bytes": str(config.message_max_bytes)} | config.default_topic_configs
+    return {
+        "max.message.bytes": str(config.message_max_bytes),
+        "retention.ms": str(_retention_ms(config)),
+    } | config.default_topic_configs
+
+
+def _retention_ms(config: BrokerConfig) -> int:
+    minutes = config.log_retention_minutes or config.log_retention_hours * 60
+    return minutes * 60_000 if minutes >= 0 else -1
 
 
 def inherited_topic_configs(config: BrokerConfig, image: MetadataImage) -> dict[str, str]:

@@ -56,7 +56,8 @@ class Flush:
         self.size_bytes = 0
         self.end_offsets: dict[PartitionLog, int] = {}
         """Where the high watermark of each partition goes when the flush is durable."""
-        self.moved_starts: set[PartitionLog] = set()
+        self.moved_starts: dict[PartitionLog, int] = {}
+        """Where the log start offset of each partition goes then."""
         self.waiters: list[Callable[[StorageError | None], None]] = []
 
     def add(self, header: bytes, data: Buffer | None) -> None:
@@ -174,11 +175,16 @@ class Shard:
         if result.data is not None:
             self.write_batches(log, result.base_offset, result.data)
 
-    def write_log_start_offset(self, log: PartitionLog) -> None:
-        """Add a partition's new log start offset to the gathering flush."""
+    def delete_records(self, log: PartitionLog, offset: int) -> None:
+        """Move a partition's log start offset to `offset`, not beyond its high watermark; when that is durable.
+
+        Not before, or readers could see it go back with a crash.
+        """
+        if offset <= log.log_start_offset:
+            return
         flush = self._gathering()
-        flush.add(wal_entry.item_header(wal_entry.LOG_START_OFFSET, log.partition, log.log_start_offset, 0), None)
-        flush.moved_starts.add(log)
+        flush.add(wal_entry.item_header(wal_entry.LOG_START_OFFSET, log.partition, offset, 0), None)
+        flush.moved_starts[log] = max(offset, flush.moved_starts.get(log, 0))
 
     def when_durable(self, waiter: Callable[[StorageError | None], None]) -> None:
         """Call `waiter` when all that was written until now is durable: with None, or with why it never will be.
@@ -304,9 +310,14 @@ class Shard:
             logger.warning("storage accepts writes again")
             self._retry_at_ms = None
         self._durable_sequence = work.sequence
-        flush = self._flushes.popleft()
+        self._flushed(self._flushes.popleft(), now)
+
+    def _flushed(self, flush: Flush, now: Instant) -> None:
+        """A flush is durable: move what it moves, and tell whoever waits."""
         for log, end_offset in flush.end_offsets.items():
             log.advance_high_watermark(end_offset)
+        for log, start_offset in flush.moved_starts.items():
+            log.increment_log_start_offset(start_offset)
         self._mark_dirty(flush, now)
         for waiter in flush.waiters:
             waiter(None)

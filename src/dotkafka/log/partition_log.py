@@ -7,18 +7,22 @@ saves it, then says so (`checkpointed`); only what L2 holds may be forgotten her
 Invariants: offsets have no gaps; log start offset <= last stable offset <= high watermark <= log end offset; L0 holds
 at least everything from the last checkpoint on; a refused batch changes nothing.
 
-A snapshot of any batch boundary from the last checkpoint on equals the state that replaying the log up to there gives.
+A snapshot of any batch boundary from the last checkpoint on equals the state that replaying the log up to there gives,
+but for how `Extents` has grouped batches.
 """
 
 from enum import Enum
+from itertools import chain
 from typing import Final, Literal, NamedTuple
 
 from dotkafka.clock import Instant
 from dotkafka.errors import ApiError, DecodeError, StorageFailed
 from dotkafka.log.config import LogConfig
+from dotkafka.log.extents import Extents
 from dotkafka.log.leader_epochs import EpochEndOffset, LeaderEpochs
 from dotkafka.log.offsets import LogOffsets
 from dotkafka.log.producer_state import ProducerStates
+from dotkafka.log.retention import log_start_offset_after_retention
 from dotkafka.log.snapshot import LogSnapshot, decode_snapshot, encode_snapshot
 from dotkafka.log.tail import Tail, TimestampedBatch, own
 from dotkafka.log.timestamps import TimestampOffset, find_max_timestamp, find_timestamp
@@ -68,6 +72,7 @@ class PartitionLog:
     """The log of one partition, empty at first; see the module for how its owner drives it."""
 
     __slots__ = (
+        "_extents",
         "_forgotten_max_timestamp_ms",
         "_max_timestamp",
         "_offsets",
@@ -86,6 +91,8 @@ class PartitionLog:
         self._tail = Tail(0)
         self._producers = ProducerStates()
         self._transactions = Transactions()
+        self._extents = Extents()
+        """Of the batches that are checkpointed; those that are not stand one by one in the tail."""
         self._max_timestamp: TimestampedBatch | None = None
         """Of all batches that the log has had."""
         self._saved_max_timestamp: TimestampedBatch | None = None
@@ -134,6 +141,16 @@ class PartitionLog:
     def tail_bytes(self) -> int:
         """The memory that L0 takes: the bytes of its batches and `tail.BATCH_OVERHEAD_BYTES` for each."""
         return self._tail.size_bytes
+
+    @property
+    def size_bytes(self) -> int:
+        """The bytes of all batches from the log start on, wherever they are."""
+        return self._extents.size_bytes + self._tail.bytes_from(self._unsaved_offset)
+
+    @property
+    def _unsaved_offset(self) -> int:
+        """Where the batches begin that `_extents` does not have."""
+        return max(self._tail.checkpointed_offset, self.log_start_offset)
 
     @property
     def uncheckpointed_bytes(self) -> int:
@@ -251,7 +268,25 @@ class PartitionLog:
             return False
         self.leader_epochs.truncate_from_start(offset)
         self._transactions.truncate_from_start(offset)
+        self._extents.remove_below(offset)
         return True
+
+    def log_start_offset_after_retention(self, config: LogConfig, now_ms: int) -> int:
+        """Return where the log should begin now by the topic's `retention.ms` and `retention.bytes`.
+
+        At most the high watermark. Costs O(what may go).
+
+        Args:
+            config: of the topic.
+            now_ms: wall clock time, see `dotkafka.broker.retention`.
+        """
+        return log_start_offset_after_retention(
+            chain(self._extents, self._tail.extents(self._unsaved_offset, self.high_watermark)),
+            log_start_offset=self.log_start_offset,
+            size_bytes=self.size_bytes,
+            config=config,
+            now_ms=now_ms,
+        )
 
     def remove_expired_producers(self, now: Instant, producer_id_expiration_ms: int) -> int:
         """Forget producers that have been silent for so long and are in no transaction; return how many."""
@@ -428,6 +463,7 @@ class PartitionLog:
                 leader_epochs=self.leader_epochs.entries(end_offset),
                 producers=self._producers.entries(end_offset),
                 transactions=self._transactions.image(end_offset),
+                extents=list(self._extents_at(end_offset)),
             )
         )
 
@@ -442,6 +478,7 @@ class PartitionLog:
         if end_offset <= self._tail.checkpointed_offset:
             return
         self._saved_max_timestamp = self._max_timestamp_at(end_offset)
+        self._extents = self._extents_at(end_offset)
         self._tail.checkpointed(end_offset)
         self._producers.checkpointed(end_offset)
         self._transactions.checkpointed(end_offset)
@@ -478,6 +515,8 @@ class PartitionLog:
         self.leader_epochs = LeaderEpochs(state.leader_epochs)
         self._producers = ProducerStates(state.producers)
         self._transactions = Transactions(state.transactions)
+        self._extents = Extents(state.extents)
+        self._extents.remove_below(stored.log_start_offset)
         self._max_timestamp = self._saved_max_timestamp = state.max_timestamp
         if state.max_timestamp is not None:
             self._forgotten_max_timestamp_ms = state.max_timestamp.max_timestamp_ms
@@ -496,8 +535,15 @@ class PartitionLog:
             return newer
         return saved
 
+    def _extents_at(self, end_offset: int) -> Extents:
+        """Return the extents up to `end_offset`, at or above the last checkpoint."""
+        extents = Extents(self._extents)
+        extents.extend(self._tail.extents(self._unsaved_offset, end_offset))
+        return extents
+
     def check_invariants(self) -> None:
         """Assert what the module promises."""
+        self._extents.check_invariants()
         self._offsets.check_invariants()
         self._tail.check_invariants()
         self._producers.check_invariants(self.checkpointed_offset)

@@ -1,6 +1,6 @@
 """What a partition log remembers beside its batches, as bytes for the checkpoint store.
 
-The form is JSON, an object with its `version` (1), in ASCII:
+The form is JSON, an object with its `version` (2), in ASCII:
 
     end_offset     the state is what replaying all batches below it gives
     max_timestamp  [largest timestamp, base offset of the first batch that has it], or null
@@ -9,6 +9,10 @@ The form is JSON, an object with its `version` (1), in ASCII:
                    base offset, last offset, timestamp], ...]], ...}
     open           [[producer id, first offset], ...]: transactions
     aborted        [[producer id, first offset, marker offset, last stable offset], ...]
+    extents        [[next offset, size in bytes, largest timestamp], ...]: batches, or some consecutive ones together
+
+Version 1 had no extents. Its batches are then one extent, of a single byte: by size they go once what has come after
+them suffices.
 """
 
 import json
@@ -17,11 +21,12 @@ from typing import Any, Final
 import attrs
 
 from dotkafka.errors import StorageFailed
+from dotkafka.log.extents import Extent
 from dotkafka.log.producer_state import BatchMetadata, ProducerEntry
 from dotkafka.log.tail import TimestampedBatch
 from dotkafka.log.transactions import AbortedTransaction, OpenTransaction, TransactionsImage
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 @attrs.frozen
@@ -33,6 +38,7 @@ class LogSnapshot:
     leader_epochs: list[tuple[int, int]]
     producers: dict[int, ProducerEntry]
     transactions: TransactionsImage
+    extents: list[Extent]
 
 
 def encode_snapshot(snapshot: LogSnapshot) -> bytes:
@@ -45,6 +51,7 @@ def encode_snapshot(snapshot: LogSnapshot) -> bytes:
         "producers": {str(producer_id): entry for producer_id, entry in sorted(snapshot.producers.items())},
         "open": snapshot.transactions.open,
         "aborted": snapshot.transactions.aborted,
+        "extents": snapshot.extents,
     }
     return json.dumps(content, separators=(",", ":")).encode("ascii")
 
@@ -58,9 +65,11 @@ def decode_snapshot(data: bytes) -> LogSnapshot:
     try:
         content = json.loads(data)
         version = content["version"]
-        if version != VERSION:
+        if version not in {1, VERSION}:
             raise StorageFailed(f"a partition snapshot has version {version}; this dotkafka knows version {VERSION}")
         timestamp = content["max_timestamp"]
+        if version == 1:
+            content["extents"] = [[content["end_offset"], 1, timestamp[0]]] if timestamp else []
         return LogSnapshot(
             end_offset=int(content["end_offset"]),
             max_timestamp=None if timestamp is None else TimestampedBatch(*_integers(timestamp)),
@@ -70,6 +79,7 @@ def decode_snapshot(data: bytes) -> LogSnapshot:
                 tuple(OpenTransaction(*_integers(fields)) for fields in content["open"]),
                 tuple(AbortedTransaction(*_integers(fields)) for fields in content["aborted"]),
             ),
+            extents=[Extent(*_integers(fields)) for fields in content["extents"]],
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise StorageFailed(f"a partition snapshot is damaged: {error!r}") from error

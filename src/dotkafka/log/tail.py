@@ -15,6 +15,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from dotkafka.log.extents import Extent
 from dotkafka.storage.spi import StoredBatch
 
 BATCH_OVERHEAD_BYTES: Final = 320
@@ -124,6 +125,18 @@ class Tail:
                 strict=True,
             )
         ]
+
+    def bytes_from(self, offset: int) -> int:
+        """Return the size of the batches that end beyond `offset`, at or above `start_offset`; nothing else counted."""
+        first = bisect_right(self._next_offsets, offset, self._first)
+        return self._end_positions[-1] - self._end_positions[first - 1]
+
+    def extents(self, offset: int, up_to: int) -> Iterator[Extent]:
+        """Yield each batch that ends beyond `offset`, at or above `start_offset`, and at or before `up_to`."""
+        first = bisect_right(self._next_offsets, offset, self._first)
+        for index in range(first, bisect_right(self._next_offsets, up_to, first)):
+            size_bytes = self._end_positions[index] - self._end_positions[index - 1]
+            yield Extent(self._next_offsets[index], size_bytes, self._max_timestamps[index])
 
     def checkpointed(self, end_offset: int) -> None:
         """Note that the batches that end at or before `end_offset` are checkpointed."""

@@ -42,6 +42,18 @@ _FIXED: Final = {
     "group.max.session.timeout.ms": (ConfigType.INT, "The longest session timeout that a member may ask for."),
     "group.max.size": (ConfigType.INT, "How many members a group may have."),
     "group.min.session.timeout.ms": (ConfigType.INT, "The shortest session timeout that a member may ask for."),
+    "log.retention.check.interval.ms": (
+        ConfigType.LONG,
+        "How often records are looked for that retention deletes.",
+    ),
+    "log.retention.hours": (
+        ConfigType.INT,
+        "How long batches are kept, where neither log.retention.ms nor log.retention.minutes is set; -1 for ever.",
+    ),
+    "log.retention.minutes": (
+        ConfigType.INT,
+        "How long batches are kept, where log.retention.ms is not set; 0 stands for not set, -1 for ever.",
+    ),
     "max.connections": (ConfigType.INT, "Connections that may be open at once."),
     "max.connections.per.ip": (ConfigType.INT, "Connections that may be open at once from one address."),
     "max.incremental.fetch.session.cache.slots": (ConfigType.INT, "Fetch sessions that are kept at once."),

@@ -55,7 +55,7 @@ _DEFINITIONS: Final = (
         ConfigType.LIST,
         "delete",
         "How old records go: `delete` by time and size, `compact` when a newer record has the same key, or both."
-        " Compaction demands a key of every record." + _LATER,
+        " Compaction demands a key of every record, and deletes nothing yet.",
         some_of("compact", "delete"),
         "log.cleanup.policy",
     ),
@@ -265,7 +265,8 @@ _DEFINITIONS: Final = (
         "retention.bytes",
         ConfigType.LONG,
         "-1",
-        "How many bytes of batches a partition keeps; -1 for no limit." + _LATER,
+        "How many bytes of batches a partition keeps at least, if it has got so many; the oldest that it can do without"
+        " are deleted. -1 for no limit. Only with cleanup.policy=delete.",
         None,
         "log.retention.bytes",
     ),
@@ -273,7 +274,8 @@ _DEFINITIONS: Final = (
         "retention.ms",
         ConfigType.LONG,
         _WEEK_MS,
-        "How long a batch is kept after its largest timestamp; -1 for ever." + _LATER,
+        "How long a batch is kept after its largest timestamp; then it is deleted once all before it are. -1 for ever."
+        " Only with cleanup.policy=delete.",
         at_least(-1),
         "log.retention.ms",
     ),

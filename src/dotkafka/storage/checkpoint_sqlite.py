@@ -9,7 +9,7 @@ TRUNCATE with synchronous=FULL syncs the journal's end too, so that a power cut 
 ended.
 
 What retention, truncation or deletion has taken out of sight is removed in small portions by later saves, so that no
-save takes long because a large topic went. The file shrinks as slowly.
+save takes long because a large topic went. Its pages are used again, and the file shrinks as slowly.
 """
 
 import contextlib
@@ -40,8 +40,11 @@ _PAGE_BYTES = 64 * 1024
 _BUSY_TIMEOUT_S = 30.0
 """How long a read waits for a save, and a save for reads."""
 _REMOVED_GROUPS_PER_SAVE = 256
+_SWEPT_PARTITIONS_PER_SAVE = 100
+"""How many partitions a save looks at, each in turn, for what an earlier one has left."""
 _RELEASED_PAGES_PER_SAVE = 64
 
+_INT64_MAX = 2**63 - 1
 _BATCH_LAYOUT = struct.Struct(">qqqq")
 
 _PASSING_CONDITIONS = frozenset(
@@ -67,6 +70,8 @@ class SqliteCheckpointStore:
         self._path = Path(path)
         self._closed = False
         self._failure: str | None = None
+        self._swept_id = 0
+        """The last partition that was looked at for groups that are out of sight."""
         self._readers: list[sqlite3.Connection] = []
         with self._translated_errors("opening"):
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -116,7 +121,9 @@ class SqliteCheckpointStore:
                 )
                 _save_snapshots(connection, shard, changes)
                 # At least as much goes as comes, so that the file does not grow without end.
-                _remove_groups_of_deleted(connection, max(_REMOVED_GROUPS_PER_SAVE, 2 * added))
+                limit = max(_REMOVED_GROUPS_PER_SAVE, 2 * added)
+                limit -= _remove_groups_of_deleted(connection, limit)
+                self._swept_id = _sweep(connection, self._swept_id, limit)
             # It releases a page per step, and `execute` makes but one step of a statement without columns.
             connection.executescript(f"PRAGMA incremental_vacuum({_RELEASED_PAGES_PER_SAVE})")
 
@@ -286,18 +293,41 @@ def _delete_partition(connection: sqlite3.Connection, shard: int, partition: Top
     connection.execute("DELETE FROM partitions WHERE shard = ? AND topic_id = ? AND partition = ?", (shard, *partition))
 
 
-def _remove_groups_of_deleted(connection: sqlite3.Connection, limit: int) -> None:
-    """Remove up to `limit` groups of deleted partitions."""
+def _remove_groups_of_deleted(connection: sqlite3.Connection, limit: int) -> int:
+    """Remove up to `limit` groups of deleted partitions; return how many."""
+    removed = 0
     for (partition_id,) in connection.execute("SELECT partition_id FROM deleted_partitions").fetchall():
-        removed = connection.execute(
-            "DELETE FROM batch_groups WHERE group_id IN"
-            " (SELECT group_id FROM batch_groups WHERE partition_id = ? ORDER BY last_offset LIMIT ?)",
-            (partition_id, limit),
-        ).rowcount
-        limit -= removed
-        if limit <= 0:
-            return
+        removed += _remove_groups(connection, partition_id, _INT64_MAX, limit - removed)
+        if removed >= limit:
+            break
         connection.execute("DELETE FROM deleted_partitions WHERE partition_id = ?", (partition_id,))
+    return removed
+
+
+def _sweep(connection: sqlite3.Connection, after_id: int, limit: int) -> int:
+    """Remove up to `limit` groups below log start offsets from the next few partitions; return the last looked at.
+
+    Those of a partition that changes go anyway; these are for one that nothing happens to any more.
+    """
+    partitions = connection.execute(
+        "SELECT partition_id, log_start_offset FROM partitions WHERE partition_id > ? ORDER BY partition_id LIMIT ?",
+        (after_id, _SWEPT_PARTITIONS_PER_SAVE),
+    ).fetchall()
+    for partition_id, log_start_offset in partitions:
+        limit -= _remove_groups(connection, partition_id, log_start_offset, limit)
+        if limit <= 0:
+            # It may have more: the next save begins with it.
+            return int(partition_id) - 1
+    return int(partitions[-1][0]) if partitions else 0
+
+
+def _remove_groups(connection: sqlite3.Connection, partition_id: int, below_offset: int, limit: int) -> int:
+    """Remove up to `limit` groups of a partition that end below an offset; return how many."""
+    return connection.execute(
+        "DELETE FROM batch_groups WHERE group_id IN (SELECT group_id FROM batch_groups"
+        " WHERE partition_id = ? AND last_offset < ? ORDER BY last_offset LIMIT ?)",
+        (partition_id, below_offset, limit),
+    ).rowcount
 
 
 def _save_partition(
@@ -329,11 +359,7 @@ def _save_partition(
         "UPDATE partitions SET log_start_offset = ?, end_offset = ? WHERE partition_id = ?",
         (log_start_offset, max(end_offset, log_start_offset), partition_id),
     )
-    connection.execute(
-        "DELETE FROM batch_groups WHERE group_id IN (SELECT group_id FROM batch_groups"
-        " WHERE partition_id = ? AND last_offset < ? ORDER BY last_offset LIMIT ?)",
-        (partition_id, log_start_offset, max(_REMOVED_GROUPS_PER_SAVE, 2 * groups)),
-    )
+    _remove_groups(connection, partition_id, log_start_offset, max(_REMOVED_GROUPS_PER_SAVE, 2 * groups))
     return groups
 
 

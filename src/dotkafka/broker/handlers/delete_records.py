@@ -1,8 +1,8 @@
 """DeleteRecords: forget the records of a partition before an offset (KIP-107).
 
 Versions 0-2 are served, all with the same meaning. An offset of -1 is the high watermark: it empties the partition. An
-offset below the log start offset changes nothing. The answer tells the log start offset, as the low watermark, once it
-is durable.
+offset below the log start offset changes nothing. Records are deleted when that is durable; then the answer tells the
+log start offset, as the low watermark.
 
 Left out: the timeout, since there are no other replicas to wait for.
 """
@@ -26,6 +26,8 @@ from dotkafka.protocol.messages.delete_records import (
 if TYPE_CHECKING:
     from dotkafka.broker.broker import Broker
     from dotkafka.broker.connection import Exchange
+    from dotkafka.errors import StorageError
+    from dotkafka.log.partition_log import PartitionLog
 
 HIGH_WATERMARK: Final = -1
 INVALID_LOW_WATERMARK: Final = -1
@@ -33,31 +35,41 @@ INVALID_LOW_WATERMARK: Final = -1
 
 @handles(DELETE_RECORDS, versions="0-2")
 def delete_records(broker: Broker, request: DeleteRecordsRequest, exchange: Exchange[DeleteRecordsResponse]) -> None:
-    """Move the log start offsets, and answer when that is durable."""
+    """Have the log start offsets moved, and answer when that is durable."""
+    accepted: list[tuple[DeleteRecordsPartitionResult, PartitionLog]] = []
+
+    def delete(topic_name: str, partition: DeleteRecordsPartition) -> DeleteRecordsPartitionResult:
+        result = DeleteRecordsPartitionResult(
+            partition_index=partition.partition_index, low_watermark=INVALID_LOW_WATERMARK
+        )
+        try:
+            accepted.append((result, _delete(broker, topic_name, partition)))
+        except ApiError as error:
+            result.error_code = error_for(error)[0]
+        return result
+
     response = DeleteRecordsResponse(
         topics=[
             DeleteRecordsTopicResult(
-                name=topic.name,
-                partitions=[_delete(broker, topic.name, partition) for partition in topic.partitions],
+                name=topic.name, partitions=[delete(topic.name, partition) for partition in topic.partitions]
             )
             for topic in request.topics
         ]
     )
-    broker.respond_when_durable(exchange, response)
+
+    def durable(error: StorageError | None) -> None:
+        if error is not None:
+            exchange.close_connection()
+            return
+        for result, log in accepted:
+            result.low_watermark = log.log_start_offset
+        exchange.respond(response)
+
+    broker.shard.when_durable(durable)
 
 
-def _delete(broker: Broker, topic_name: str, partition: DeleteRecordsPartition) -> DeleteRecordsPartitionResult:
-    result = DeleteRecordsPartitionResult(partition_index=partition.partition_index)
-    try:
-        result.low_watermark = _log_start_offset(broker, topic_name, partition)
-    except ApiError as error:
-        result.low_watermark = INVALID_LOW_WATERMARK
-        result.error_code = error_for(error)[0]
-    return result
-
-
-def _log_start_offset(broker: Broker, topic_name: str, partition: DeleteRecordsPartition) -> int:
-    """Move the log start offset of one partition, and return it.
+def _delete(broker: Broker, topic_name: str, partition: DeleteRecordsPartition) -> PartitionLog:
+    """Have the log start offset of one partition moved, and return its log.
 
     Raises:
         ApiError: UNKNOWN_TOPIC_OR_PARTITION, INVALID_TOPIC_EXCEPTION for an internal topic, POLICY_VIOLATION for one
@@ -73,6 +85,9 @@ def _log_start_offset(broker: Broker, topic_name: str, partition: DeleteRecordsP
     offset = log.high_watermark if partition.offset == HIGH_WATERMARK else partition.offset
     if offset < 0:
         raise ApiError(ErrorCode.OFFSET_OUT_OF_RANGE, f"there is no offset {offset}")
-    if log.increment_log_start_offset(offset):
-        broker.shard.write_log_start_offset(log)
-    return log.log_start_offset
+    if offset > log.high_watermark:
+        raise ApiError(
+            ErrorCode.OFFSET_OUT_OF_RANGE, f"offset {offset} is beyond the high watermark {log.high_watermark}"
+        )
+    broker.shard.delete_records(log, offset)
+    return log

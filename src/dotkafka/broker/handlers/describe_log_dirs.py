@@ -4,8 +4,7 @@ Versions 0-5 are served. From 3 there is an error for the whole answer, from 4 t
 whether it takes no new partitions.
 
 There is one "directory", named `dotkafka`: the storage that the broker was given, whatever it is. Left out: the sizes
-of its volume, which only the storage knows (-1, as Kafka answers when it does not know them), and what has left memory
-for the checkpoint store: the size of a partition is that of its batches in memory.
+of its volume, which only the storage knows (-1, as Kafka answers when it does not know them).
 """
 
 from __future__ import annotations
@@ -64,4 +63,4 @@ def _asked_for(broker: Broker, request: DescribeLogDirsRequest) -> Iterator[tupl
 
 def _describe(broker: Broker, topic: TopicImage, index: int) -> DescribeLogDirsPartition:
     log = broker.shard.logs.get(TopicIdPartition(topic.topic_id, index))
-    return DescribeLogDirsPartition(partition_index=index, partition_size=0 if log is None else log.tail_bytes)
+    return DescribeLogDirsPartition(partition_index=index, partition_size=0 if log is None else log.size_bytes)
