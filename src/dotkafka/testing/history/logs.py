@@ -31,6 +31,8 @@ class Sighting(NamedTuple):
     offset: int
     value: str
     operation: Send | Poll
+    sent: Send | None
+    """Where the value comes from."""
 
 
 @attrs.define(eq=False)
@@ -64,7 +66,7 @@ class Logs:
 
     def __init__(self, operations: Sequence[Operation]) -> None:
         self._lives = _Lives(operations)
-        self._logs: dict[tuple[Partition, int], Log] = {}
+        self._logs: dict[tuple[str, int, int], Log] = {}
         self._commits: dict[str, list[EndTransaction]] = defaultdict(list)
         self.sends: dict[tuple[str, int, str], Send] = {}
         """By topic, partition and value."""
@@ -95,9 +97,9 @@ class Logs:
         life = self._lives.of(topic, operation)
         if life is None:
             return None
-        key = Partition(topic, partition), life
+        key = topic, partition, life
         if key not in self._logs:
-            self._logs[key] = Log(key[0], is_deleted=life < self._lives.count(topic))
+            self._logs[key] = Log(Partition(topic, partition), is_deleted=life < self._lives.count(topic))
         return self._logs[key]
 
     def is_committed(self, sent: Send) -> bool:
@@ -116,13 +118,14 @@ class Logs:
         log.sends.append(sent)
         log.has_transactions |= sent.transaction is not None
         if sent.is_ok and sent.offset is not None:
-            log.sightings.append(Sighting(sent.offset, sent.value, sent))
+            log.sightings.append(Sighting(sent.offset, sent.value, sent, sent))
 
     def _add_polled(self, poll: Poll, record: Polled) -> None:
         log = self.log_of(record, poll)
         if log is None:
             return
-        sighting = Sighting(record.offset, record.value, poll)
+        sent = self.sends.get((record.topic, record.partition, record.value))
+        sighting = Sighting(record.offset, record.value, poll, sent)
         log.sightings.append(sighting)
         log.polled_values.add(record.value)
         log.present.setdefault(record.offset, sighting)
@@ -154,8 +157,7 @@ class Logs:
             log.is_compacted = log.partition.topic in compacted
             log.log_start = max(log.log_start, starts_of_any_life.get(log.partition, 0))
             for sighting in log.sightings:
-                sent = self.sends.get((*log.partition, sighting.value))
-                if sent is not None and self.is_committed(sent):
+                if sighting.sent is not None and self.is_committed(sighting.sent):
                     log.present.setdefault(sighting.offset, sighting)
                     log.stable.setdefault(sighting.offset, sighting)
 

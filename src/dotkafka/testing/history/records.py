@@ -19,7 +19,7 @@ Asked = TypeVar("Asked", bound=Operation)
 def check_records(logs: Logs, operations: Iterable[Operation]) -> Iterator[Finding]:
     """Yield what is wrong with offsets, watermarks, and values that should not have been read."""
     for log in logs:
-        yield from _check_offsets(log, logs)
+        yield from _check_offsets(log)
         misplaced = list(_check_order_of_producers(log))
         yield from misplaced
         yield from _check_order_of_time(log, {finding.operations[-1] for finding in misplaced})
@@ -35,7 +35,7 @@ def check_records(logs: Logs, operations: Iterable[Operation]) -> Iterator[Findi
                 yield finding
 
 
-def _check_offsets(log: Log, logs: Logs) -> Iterator[Finding]:
+def _check_offsets(log: Log) -> Iterator[Finding]:
     at: dict[int, Sighting] = {}
     of: dict[str, Sighting] = {}
     reported: set[int | str] = set()
@@ -49,7 +49,7 @@ def _check_offsets(log: Log, logs: Logs) -> Iterator[Finding]:
                 (first.operation, sighting.operation),
             )
         first = of.setdefault(sighting.value, sighting)
-        sent = logs.sends.get((*log.partition, sighting.value))
+        sent = sighting.sent
         if first.offset != sighting.offset and sent and sent.idempotent and sighting.value not in reported:
             reported.add(sighting.value)
             yield Finding(
