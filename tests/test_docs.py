@@ -17,6 +17,7 @@ from dotkafka.coordinator.config import GroupConfig
 from dotkafka.protocol.apis import ApiKey, api_for
 from dotkafka.protocol.layout import ArrayLayout, StructLayout
 from dotkafka.protocol.messages.metadata import METADATA, MetadataRequest
+from dotkafka.testing.history import Anomaly
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -127,6 +128,7 @@ GIVEN: dict[str, dict[str, Any]] = {
         "from_client": b"",
         "from_broker": b"",
     },
+    "histories.md": {},
     "tooling.md": {},
 }
 """What the blocks of a page may take for granted, beside what those before them define."""
@@ -138,6 +140,12 @@ def test_the_python_of_a_page_runs(page: str) -> None:
     names = dict(GIVEN[page])
     for block in PYTHON_BLOCK.findall((ROOT / "docs" / page).read_text()):
         exec(compile(block, page, "exec"), names)
+
+
+def test_every_anomaly_is_listed() -> None:
+    """In the order of their definition, each with a sentence."""
+    rows = re.findall(r"^\| ([\w -]+) \| \w.*\. \|$", (ROOT / "docs/histories.md").read_text(), re.MULTILINE)
+    assert rows == list(Anomaly)
 
 
 @pytest.mark.parametrize("config", [BrokerConfig, GroupConfig])

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import random
 import threading
 import time
-from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
+from dotkafka.testing.history import Commit, Committed, Healed, History, Mark, Poll, Seek, Send, Watermarks, check
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.clients.conftest import Server
 
 ROUNDS = 20
+TOPIC = "numbers"
 PARTITIONS = 4
 TIMEOUT_S = 20.0
 UNACKED_LIMIT = 2000
@@ -27,12 +32,9 @@ RECONNECT = {"reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 100, "topic
 class Production:
     """An idempotent producer that keeps sending numbers, from a thread of its own, until it is stopped."""
 
-    def __init__(self, bootstrap: str, topic: str) -> None:
-        self.acknowledged: dict[int, dict[int, int]] = defaultdict(dict)
-        """Number by offset, by partition; written by the producing thread alone."""
-        self.sent: dict[int, int] = dict.fromkeys(range(PARTITIONS), 0)
+    def __init__(self, bootstrap: str, history: History) -> None:
         self.failure: BaseException | KafkaError | None = None
-        self._topic = topic
+        self._history = history
         self._acknowledged_count = 0
         self._progress = threading.Condition()
         self._is_stopping = threading.Event()
@@ -52,25 +54,23 @@ class Production:
 
     def _run(self) -> None:
         try:
-            partition = 0
-            while not self._is_stopping.is_set():
-                number = self.sent[partition]
-                self._producer.produce(self._topic, str(number), partition=partition, on_delivery=self._on_delivery)
-                self.sent[partition] = number + 1
-                partition = (partition + 1) % PARTITIONS
+            for number in itertools.count():
+                if self._is_stopping.is_set():
+                    break
+                sent = self._history.begin(Send("producer", TOPIC, number % PARTITIONS, str(number), idempotent=True))
+                on_delivery = functools.partial(self._on_delivery, sent)
+                self._producer.produce(TOPIC, sent.value, partition=sent.partition, on_delivery=on_delivery)
                 self._producer.poll(0.01 if len(self._producer) > UNACKED_LIMIT else 0)
             if self._producer.flush(60) != 0:
                 raise TimeoutError("records are left after 60 s")
         except BaseException as error:  # noqa: BLE001 (the test's thread raises it)
             self.failure = error
 
-    def _on_delivery(self, error: KafkaError | None, message: Message) -> None:
+    def _on_delivery(self, sent: Send, error: KafkaError | None, message: Message) -> None:
         if error is not None:
             self.failure = error
             return
-        partition, offset, number = numbers_of(message)
-        assert offset not in self.acknowledged[partition], "two records at one offset"
-        self.acknowledged[partition][offset] = number
+        self._history.ok(sent, offset=message.offset())
         with self._progress:
             self._acknowledged_count += 1
             self._progress.notify_all()
@@ -93,32 +93,42 @@ class Production:
         assert self.failure is None, self.failure
 
 
-def numbers_of(message: Any) -> tuple[int, int, int]:
-    """Partition, offset and the number that is the value."""
-    return message.partition(), message.offset(), int(message.value())
-
-
-def read_all(bootstrap: str, topic: str) -> dict[int, list[int]]:
-    """All numbers of the topic by partition, in the order of the log; offsets have no gaps."""
+def read_all(bootstrap: str, history: History) -> None:
+    """Read all partitions from their beginning to their end."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "reader", "enable.auto.commit": False})
-    partitions = [TopicPartition(topic, number, OFFSET_BEGINNING) for number in range(PARTITIONS)]
-    ends = {part.partition: consumer.get_watermark_offsets(part, TIMEOUT_S)[1] for part in partitions}
+    partitions = [TopicPartition(TOPIC, number, OFFSET_BEGINNING) for number in range(PARTITIONS)]
+    left = 0
+    for part in partitions:
+        asked = history.begin(Watermarks("reader", TOPIC, part.partition))
+        low, high = consumer.get_watermark_offsets(part, TIMEOUT_S)
+        history.ok(asked, low=low, high=high)
+        history.add(Seek("reader", TOPIC, part.partition, to_beginning=True))
+        left += high - low
     consumer.assign(partitions)
-    numbers: dict[int, list[int]] = {partition: [] for partition in ends}
-    while any(len(numbers[partition]) < end for partition, end in ends.items()):
-        messages = consumer.consume(5000, TIMEOUT_S)
-        assert messages, f"{[len(part) for part in numbers.values()]} of {ends}"
-        for message in messages:
-            assert message.error() is None
-            partition, offset, number = numbers_of(message)
-            assert offset == len(numbers[partition])
-            numbers[partition].append(number)
+    while left > 0:
+        messages = consumer.consume(min(left, 5000), TIMEOUT_S)  # it waits for so many
+        assert messages, f"{left} records are left"
+        assert not any(message.error() for message in messages)
+        history.add(Poll("reader", [record_of(message) for message in messages]))
+        left -= len(messages)
     consumer.close()
-    return numbers
+
+
+def record_of(message: Any) -> tuple[str, int, int, str]:
+    """Where it is, and its value."""
+    return message.topic(), message.partition(), message.offset(), message.value().decode()
+
+
+@pytest.fixture(name="history")
+def fixture_history(tmp_path: Path) -> Iterator[History]:
+    """What the clients see; it stays in the test's folder."""
+    history = History(now=time.monotonic_ns)
+    yield history
+    (tmp_path / "history.jsonl").write_text(history.to_json())
 
 
 def test_acknowledged_records_and_commits_survive(
-    start_server: Callable[..., Server], tmp_path: Path, free_port: int
+    start_server: Callable[..., Server], history: History, tmp_path: Path, free_port: int
 ) -> None:
     """Killed 20 times while an idempotent producer and a consumer that commits are at work: nothing lost or doubled."""
     seed = random.randrange(2**32)
@@ -126,37 +136,42 @@ def test_acknowledged_records_and_commits_survive(
     chance = random.Random(seed)
     arguments = ("--listen", f"127.0.0.1:{free_port}", "--data", tmp_path / "data")
     server = start_server(*arguments)
-    topic = "numbers"
     admin = AdminClient({"bootstrap.servers": server.bootstrap})
-    admin.create_topics([NewTopic(topic, PARTITIONS, 1)])[topic].result(TIMEOUT_S)
-    production = Production(server.bootstrap, topic)
+    admin.create_topics([NewTopic(TOPIC, PARTITIONS, 1)])[TOPIC].result(TIMEOUT_S)
+    production = Production(server.bootstrap, history)
     committer = Consumer(
         {"bootstrap.servers": server.bootstrap, "group.id": "committer", "enable.auto.commit": False, **RECONNECT}
     )
     try:
         for round_number in range(1, ROUNDS + 1):
             production.wait_for_acknowledgements(chance.randrange(100, 3000))
-            committed = [TopicPartition(topic, part, round_number * 10 + part) for part in range(PARTITIONS)]
-            commit(committer, committed)
+            commit(committer, [round_number * 10 + part for part in range(PARTITIONS)], history)
             killer = threading.Timer(chance.uniform(0, 0.2), server.kill)
             killer.start()
             killer.join()
+            history.add(Mark("test", f"kill -9 in round {round_number}"))
             server = start_server(*arguments)
-            asked = [TopicPartition(topic, part) for part in range(PARTITIONS)]
-            found = {part.partition: part.offset for part in committer.committed(asked, TIMEOUT_S)}
-            assert found == {part.partition: part.offset for part in committed}, f"round {round_number}, seed {seed}"
+            fetch_committed(committer, history)
         production.wait_for_acknowledgements(100)
+        history.add(Healed("test"))
     finally:
         production.stop()
         committer.close()
-
-    numbers = read_all(server.bootstrap, topic)
-    for partition, in_log in numbers.items():
-        assert in_log == list(range(production.sent[partition])), f"partition {partition}, seed {seed}"
-        assert production.acknowledged[partition] == dict(enumerate(in_log)), f"partition {partition}, seed {seed}"
+    read_all(server.bootstrap, history)
+    assert check(history) == [], f"seed {seed}"
 
 
-def commit(consumer: Consumer, offsets: list[Any]) -> None:
-    """Commit, and know that it was acknowledged."""
-    for part in consumer.commit(offsets=offsets, asynchronous=False):
+def commit(consumer: Consumer, offsets: list[int], history: History) -> None:
+    """Commit an offset for each partition, and know that it was acknowledged."""
+    asked = history.begin(Commit("committer", "committer", [(TOPIC, *at) for at in enumerate(offsets)]))
+    parts = [TopicPartition(TOPIC, *at) for at in enumerate(offsets)]
+    for part in consumer.commit(offsets=parts, asynchronous=False):
         assert part.error is None, part
+    history.ok(asked)
+
+
+def fetch_committed(consumer: Consumer, history: History) -> None:
+    """Fetch what is committed for each partition."""
+    asked = history.begin(Committed("committer", "committer"))
+    parts = consumer.committed([TopicPartition(TOPIC, number) for number in range(PARTITIONS)], TIMEOUT_S)
+    history.ok(asked, offsets=[(TOPIC, part.partition, part.offset) for part in parts])
