@@ -32,7 +32,9 @@ INVALID_LOW_WATERMARK: Final = -1
 
 
 @handles(DELETE_RECORDS, versions="0-2")
-def delete_records(broker: Broker, request: DeleteRecordsRequest, exchange: Exchange[DeleteRecordsResponse]) -> None:
+def delete_records(
+    broker: Broker, request: DeleteRecordsRequest, exchange: Exchange[DeleteRecordsResponse]
+) -> DeleteRecordsResponse | None:
     """Move the log start offsets, and answer when that is durable."""
     response = DeleteRecordsResponse(
         topics=[
@@ -43,7 +45,11 @@ def delete_records(broker: Broker, request: DeleteRecordsRequest, exchange: Exch
             for topic in request.topics
         ]
     )
+    if all(partition.error_code for topic in response.topics for partition in topic.partitions):
+        # Nothing was deleted, so there is nothing to wait for, least of all for storage that cannot write now.
+        return response
     broker.respond_when_durable(exchange, response)
+    return None
 
 
 def _delete(broker: Broker, topic_name: str, partition: DeleteRecordsPartition) -> DeleteRecordsPartitionResult:
