@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-# Runs by hand look for new examples; CI tries the same ones each time, so that a failure there is about the change.
-settings.register_profile("ci", derandomize=True, print_blob=True)
-if os.environ.get("CI") == "true":
-    settings.load_profile("ci")
+# How fast examples are drawn says more about the machine than about the code. Runs by hand look for new ones; CI tries
+# the same ones each time, so that a failure there is about the change.
+settings.register_profile("by hand", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("by hand"), derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") == "true" else "by hand")
 
 JAVA_ORACLE = Path(__file__).parent / "java_oracle"
 

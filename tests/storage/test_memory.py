@@ -1,7 +1,9 @@
 """The engines in memory keep every promise of the seams but durability."""
 
+from copy import copy
+
 from dotkafka.storage.memory import MemoryCheckpointStore, MemoryWal
-from dotkafka.storage.spi import CheckpointStore, WriteAheadLog
+from dotkafka.storage.spi import Changes, CheckpointStore, WriteAheadLog
 from dotkafka.testing.storage_conformance import CheckpointStoreConformance, WriteAheadLogConformance
 
 
@@ -31,3 +33,12 @@ class TestMemoryCheckpointStore(CheckpointStoreConformance):
     def restart(self, store: CheckpointStore) -> CheckpointStore:
         """Return the store itself."""
         return store
+
+    def test_a_copy_goes_its_own_way(self) -> None:
+        """It holds what the store held; what is saved later, the other does not have."""
+        store = MemoryCheckpointStore()
+        store.save(0, Changes(epoch=1, next_sequence=1))
+        other = copy(store)
+        store.save(0, Changes(epoch=1, next_sequence=2))
+        loaded = [each.load(0) for each in (store, other)]
+        assert [checkpoint and checkpoint.next_sequence for checkpoint in loaded] == [2, 1]

@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from dotkafka.testing.faulty_file_system import SECTOR_SIZE, FaultyFile, FaultyFileSystem, PowerCut
+from dotkafka.testing.faulty_file_system import SECTOR_SIZE, FailingCalls, FaultyFile, FaultyFileSystem, PowerCut
 
 
 def synced_file(files: FaultyFileSystem, content: bytes) -> FaultyFile:
@@ -107,3 +107,91 @@ def test_a_killed_process_loses_only_locks_and_open_files() -> None:
     files.lock("folder/lock", "next")
     files.crash()
     assert files.open("folder/file").read_at(0, 9) == b"before"
+
+
+def test_a_sector_written_twice_may_be_found_as_either_write_left_it() -> None:
+    """The first of two unsynced writes may be on the disk, and the second not."""
+    files = FaultyFileSystem()
+    file = synced_file(files, b"old")
+    file.write_at(0, [b"one"])
+    file.write_at(0, [b"two"])
+    found = {files.fork(keep).open("folder/file").read_at(0, 9) for keep in files.survivals(8, "seed")}
+    assert found == {b"old", b"one", b"two"}
+    file.sync()
+    files.crash()
+    assert files.open("folder/file").read_at(0, 9) == b"two"
+
+
+def test_a_fork_changes_nothing() -> None:
+    """The original goes on as if nothing had happened, with what is not synced, its locks and open files."""
+    files = FaultyFileSystem()
+    file = synced_file(files, b"before")
+    files.lock("folder/lock", "me")
+    file.write_at(0, [b"after!"])
+    fork = files.fork()
+    assert fork.open("folder/file").read_at(0, 9) == b"before"
+    fork.open("folder/file").write_at(0, [b"forked"])
+    fork.lock("folder/lock", "somebody else").release()
+    assert file.read_at(0, 9) == b"after!"
+    file.sync()
+    assert files.fork().open("folder/file").read_at(0, 9) == b"after!"
+
+
+def test_survivals_are_all_there_are_if_these_are_few() -> None:
+    """Each once, also where a name that is kept makes more that may be kept: the sectors and the length of the file."""
+    files = FaultyFileSystem()
+    files.open("folder/file", create=True).write_at(0, [b"a" * SECTOR_SIZE * 2])
+    forks = [files.fork(keep) for keep in files.survivals(9, "seed")]
+    contents = [fork.open("folder/file").read_at(0, 9999) if fork.list("folder") else None for fork in forks]
+    assert len(contents) == 9
+    assert contents[0] is None
+    whole = {content for content in contents if content and len(content) == SECTOR_SIZE * 2}
+    assert whole == {one * SECTOR_SIZE + other * SECTOR_SIZE for one in (b"a", b"\0") for other in (b"a", b"\0")}
+
+
+def test_survivals_are_drawn_if_there_are_many() -> None:
+    """Nothing, everything and some between, the same for the same seed."""
+    files = FaultyFileSystem()
+    file = synced_file(files, bytes(SECTOR_SIZE * 64))
+    file.write_at(0, [b"a" * SECTOR_SIZE * 64])
+
+    def contents(seed: str) -> list[bytes]:
+        return [files.fork(keep).open("folder/file").read_at(0, 99999) for keep in files.survivals(20, seed)]
+
+    drawn = contents("one")
+    assert drawn[:2] == [bytes(SECTOR_SIZE * 64), b"a" * SECTOR_SIZE * 64]
+    assert len(set(drawn)) > 10
+    assert contents("one") == drawn
+    assert contents("two") != drawn
+
+
+def test_every_call_can_be_made_to_fail() -> None:
+    """Calls that only read too; afterwards they succeed again."""
+    files = FaultyFileSystem()
+    file = synced_file(files, b"content")
+    calls = (
+        lambda: files.open("folder/file"),
+        lambda: files.list("folder"),
+        lambda: file.read_at(0, 9),
+        lambda: file.write_at(0, [b"x"]),
+    )
+    faults = FailingCalls(0, errno.EMFILE, count=len(calls))
+    files.fail_when(faults)
+    for call in calls:
+        with pytest.raises(OSError, match="Too many open files"):
+            call()
+    for call in calls:
+        call()
+    assert faults.failed == ["open folder/file", "list folder", "read folder/file", "write folder/file"]
+    assert len(faults.calls) == 8
+
+
+def test_who_listens_is_called_before_each_operation() -> None:
+    """What a fork then shows is what a crash between two operations leaves."""
+    files = FaultyFileSystem()
+    seen: list[tuple[int, list[str]]] = []
+    files.before_operation = lambda: seen.append((len(files.operations), list(files.fork().list("folder"))))
+    synced_file(files, b"content")
+    files.fork().remove("folder/file")
+    files.begin("the end")
+    assert seen == [(0, []), (1, []), (2, []), (3, []), (4, ["file"])]

@@ -9,6 +9,7 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from threading import Lock  # noqa: TID251 (a fenced writer's append must end before its successor starts)
+from typing import Self
 
 import attrs
 
@@ -158,6 +159,12 @@ class MemoryCheckpointStore:
 
     def __init__(self) -> None:
         self._shards: dict[int, _StoredShard] = {}
+
+    def __copy__(self) -> Self:
+        """Return a store that holds what this one holds now: a later save changes one of the two."""
+        other = self.__class__.__new__(self.__class__)
+        other.__dict__ |= self.__dict__ | {"_shards": dict(self._shards)}
+        return other
 
     def load(self, shard: int) -> Checkpoint | None:
         """Return what the shard holds, or None if nothing was ever saved."""

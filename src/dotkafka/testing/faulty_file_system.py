@@ -3,17 +3,24 @@
 It follows the pessimistic reading of POSIX:
 
 - Written bytes, lengths and names are durable only after `FileHandle.sync` and `FileSystem.sync_folder`. At a crash
-  each unsynced sector, length and name change survives or not, each by itself, as the caller's `keep` decides.
+  each unsynced sector, length and name change survives or not, each by itself, as the caller's `keep` decides. A sector
+  that was written several times since its last sync may be found as any of these writes left it.
 - A failed sync forgets what it should have written: the bytes can still be read, but no later sync makes them durable.
 - A sector (512 bytes) is written whole or not at all.
 
-Typical use: run a scenario once to count its `operations`; then for each of them, run it anew with `power_cut_at(n)`,
-catch `PowerCut`, `crash(keep)`, open the engine again and check what it promised.
+Two ways to use it. Run a scenario once to count its `operations`; then for each of them, run it anew with
+`power_cut_at(n)`, catch `PowerCut`, `crash(keep)`, open the engine again and check what it promised. Or run it once,
+and `fork` before each operation, from `before_operation`, what each of `survivals` leaves.
+
+To let every call fail in turn, reads included, pass a `FailingCalls` to `fail_when`.
 """
 
 import errno
+import itertools
 import os
-from collections.abc import Callable, Sequence
+import random
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import attrs
 
@@ -32,9 +39,9 @@ class _Node:
 
     live: bytearray = attrs.field(factory=bytearray)
     disk: bytearray = attrs.field(factory=bytearray)
-    unsynced: set[int] = attrs.field(factory=set)
-    """Sectors that the next sync will write."""
-    forgotten: set[int] = attrs.field(factory=set)
+    unsynced: dict[int, list[bytes]] = attrs.field(factory=dict)
+    """Sectors that the next sync will write, with what each write since the last one left in them, oldest first."""
+    forgotten: dict[int, list[bytes]] = attrs.field(factory=dict)
     """Sectors that a failed sync was to write, and that no later one will."""
 
     def crash(self, keep: Callable[[], bool]) -> "_Node":
@@ -42,10 +49,33 @@ class _Node:
         disk = bytearray(self.disk)
         if len(self.live) != len(disk) and keep():
             _resize(disk, len(self.live))
-        for sector in sorted(self.unsynced | self.forgotten):
-            if keep():
-                _copy_sector(self.live, disk, sector)
+        for sector, contents in sorted((self.forgotten | self.unsynced).items()):
+            for content in reversed(contents):
+                if keep():
+                    _put_sector(disk, sector, content)
+                    break
         return _Node(bytearray(disk), disk)
+
+    def write(self, position: int, data: bytes) -> None:
+        """Write what the next sync is to make durable."""
+        end = position + len(data)
+        _resize(self.live, max(len(self.live), end))
+        self.live[position:end] = data
+        for sector in range(position // SECTOR_SIZE, -(-end // SECTOR_SIZE)):
+            content = bytes(self.live[sector * SECTOR_SIZE : (sector + 1) * SECTOR_SIZE])
+            self.unsynced.setdefault(sector, self.forgotten.pop(sector, [])).append(content)
+
+    def sync(self) -> None:
+        """Make length and sectors durable, but for forgotten ones."""
+        _resize(self.disk, len(self.live))
+        for sector, contents in self.unsynced.items():
+            _put_sector(self.disk, sector, contents[-1])
+        self.unsynced.clear()
+
+    def forget(self) -> None:
+        """Do what a failed sync does."""
+        self.forgotten |= self.unsynced
+        self.unsynced.clear()
 
 
 @attrs.define(eq=False)
@@ -62,6 +92,8 @@ class FaultyFileSystem:
     def __init__(self) -> None:
         self.operations: list[str] = []
         """Every call that changes something, as `"write wal/0/1.wal"`: its index is what the faults below count."""
+        self.before_operation: Callable[[], None] | None = None
+        """Called before each of them: what `fork` gives then is a crash between two operations, or during the last."""
         self._live: dict[str, _Node] = {}
         self._disk: dict[str, _Node] = {}
         self._name_changes: list[_NameChange] = []
@@ -81,24 +113,39 @@ class FaultyFileSystem:
         self._errors[operation] = error_number
 
     def fail_when(self, error_for: Callable[[str], int] | None) -> None:
-        """Let an operation fail with the errno that `error_for(operation)` returns, 0 for none. None ends it."""
+        """Let a call fail with the errno that `error_for(call)` returns, 0 for none. None ends it.
+
+        It is asked for every operation, and also for `open`, `read` and `list`.
+        """
         self._error_for = error_for
 
     def crash(self, keep: Callable[[], bool] = lambda: False) -> None:
         """Lose power and start again. `keep` is asked for each unsynced change whether it reached the disk."""
-        for change in self._name_changes:
-            if keep():
-                _apply(self._disk, change.names)
-        nodes = {id(node): node for node in self._disk.values()}
-        after = {identity: node.crash(keep) for identity, node in nodes.items()}
-        self._disk = {name: after[id(node)] for name, node in sorted(self._disk.items())}
+        self._disk = self._after_crash(keep)
         self._live = dict(self._disk)
         self._name_changes.clear()
-        self._locks.clear()
-        self._power_cut_at = -1
-        self._errors.clear()
-        self._error_for = None
-        self.generation += 1
+        self.kill_process()
+
+    def fork(self, keep: Callable[[], bool] = lambda: False) -> "FaultyFileSystem":
+        """Return a file system as `crash(keep)` would leave this one, which stays as it is."""
+        other = FaultyFileSystem()
+        other._disk = self._after_crash(keep)
+        other._live = dict(other._disk)
+        return other
+
+    def survivals(self, most: int, seed: str) -> Iterator[Callable[[], bool]]:
+        """Yield what `keep` may answer if the power goes now: nothing, everything, and every other choice.
+
+        If there are more than `most`, so many of them, drawn by the seed. Each serves one crash.
+        """
+        every = list(itertools.islice(_all_answers(self._after_crash), most + 1))
+        if len(every) <= most:
+            yield from (partial(next, iter(answers)) for answers in every)
+            return
+        dice = random.Random(seed)  # noqa: S311 (the same seed gives the same choices)
+        shares = (0.0, 1.0, *(dice.random() for _ in range(most - 2)))
+        # The share is drawn too: nearly nothing and nearly everything are as likely as half and half.
+        yield from (partial(_throw, random.Random(f"{seed} {share}"), share) for share in shares)  # noqa: S311
 
     def kill_process(self) -> None:
         """End the process only: what was written stays readable, synced or not; locks and open files go."""
@@ -122,10 +169,13 @@ class FaultyFileSystem:
             if name in self._live:
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), name)
             self._change_names(name, {name: _Node()})
+        else:
+            self.begin_reading(f"open {name}")
         return FaultyFile(self, name, self._node(name))
 
     def list(self, folder: str) -> Sequence[str]:
         """Return the names of the files in a folder, sorted."""
+        self.begin_reading(f"list {folder}")
         return sorted(name.removeprefix(f"{folder}/") for name in self._live if _folder_of(name) == folder)
 
     def make_folder(self, folder: str) -> None:
@@ -159,13 +209,31 @@ class FaultyFileSystem:
 
     def begin(self, operation: str) -> None:
         """Count an operation, and let it fail if that was asked for."""
+        if self.before_operation is not None:
+            self.before_operation()
         index = len(self.operations)
         self.operations.append(operation)
         if 0 <= self._power_cut_at <= index:
             raise PowerCut(operation)
-        error_number = self._errors.get(index, 0) or (self._error_for(operation) if self._error_for else 0)
+        if index in self._errors:
+            raise OSError(self._errors[index], os.strerror(self._errors[index]), operation)
+        self.begin_reading(operation)
+
+    def begin_reading(self, call: str) -> None:
+        """Let a call fail if `fail_when` asks for it."""
+        error_number = self._error_for(call) if self._error_for is not None else 0
         if error_number:
-            raise OSError(error_number, os.strerror(error_number), operation)
+            raise OSError(error_number, os.strerror(error_number), call)
+
+    def _after_crash(self, keep: Callable[[], bool]) -> dict[str, _Node]:
+        """Return the files as they are found after a power cut."""
+        disk = dict(self._disk)
+        for change in self._name_changes:
+            if keep():
+                _apply(disk, change.names)
+        nodes = {id(node): node for node in disk.values()}
+        after = {identity: node.crash(keep) for identity, node in nodes.items()}
+        return {name: after[id(node)] for name, node in sorted(disk.items())}
 
     def _change_names(self, name: str, names: dict[str, _Node | None]) -> None:
         _apply(self._live, names)
@@ -175,6 +243,31 @@ class FaultyFileSystem:
         if name not in self._live:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
         return self._live[name]
+
+
+class FailingCalls:
+    """For `FaultyFileSystem.fail_when`: lets some calls in a row fail, and remembers all calls.
+
+    Args:
+        first: index of the first one that fails, among all calls of any kind.
+        error_number: the errno it fails with.
+        count: how many fail.
+    """
+
+    def __init__(self, first: int, error_number: int, *, count: int = 1) -> None:
+        self._failing = range(first, first + count)
+        self._error_number = error_number
+        self.calls: list[str] = []
+
+    def __call__(self, call: str) -> int:
+        """Return the errno with which the call fails, or 0."""
+        self.calls.append(call)
+        return self._error_number if len(self.calls) - 1 in self._failing else 0
+
+    @property
+    def failed(self) -> Sequence[str]:
+        """The calls that were made to fail."""
+        return self.calls[self._failing.start : self._failing.stop]
 
 
 class FaultyFile:
@@ -194,16 +287,17 @@ class FaultyFile:
         try:
             self._file_system.begin(f"write {self._name}")
         except PowerCut:
-            self._write(position, data)
+            self._node.write(position, data)
             raise
         except OSError:
-            self._write(position, data[: len(data) // 2])
+            self._node.write(position, data[: len(data) // 2])
             raise
-        self._write(position, data)
+        self._node.write(position, data)
 
     def read_at(self, position: int, size: int) -> bytes:
         """Return up to `size` bytes from byte `position`; fewer only at the end of the file."""
         self._check_open()
+        self._file_system.begin_reading(f"read {self._name}")
         return bytes(self._node.live[position : position + size])
 
     def allocate(self, size: int) -> None:
@@ -223,30 +317,16 @@ class FaultyFile:
     def sync(self) -> None:
         """Make everything written durable. If it fails, no later call will."""
         self._check_open()
-        node = self._node
         try:
             self._file_system.begin(f"sync {self._name}")
         except OSError:
-            node.forgotten |= node.unsynced
-            node.unsynced.clear()
+            self._node.forget()
             raise
-        _resize(node.disk, len(node.live))
-        for sector in node.unsynced:
-            _copy_sector(node.live, node.disk, sector)
-        node.unsynced.clear()
+        self._node.sync()
 
     def close(self) -> None:
         """Close the file."""
         self._closed = True
-
-    def _write(self, position: int, data: bytes) -> None:
-        node = self._node
-        end = position + len(data)
-        _resize(node.live, max(len(node.live), end))
-        node.live[position:end] = data
-        written = set(range(position // SECTOR_SIZE, -(-end // SECTOR_SIZE)))
-        node.unsynced |= written
-        node.forgotten -= written
 
     def _check_open(self) -> None:
         if self._closed or self._generation != self._file_system.generation:
@@ -284,9 +364,33 @@ def _resize(data: bytearray, size: int) -> None:
     data.extend(bytes(size - len(data)))
 
 
-def _copy_sector(source: bytearray, target: bytearray, sector: int) -> None:
-    """Copy one sector, as far as the target reaches: beyond its length nothing can be read."""
+def _put_sector(target: bytearray, sector: int, content: bytes) -> None:
+    """Write one sector, as far as the target reaches: beyond its length nothing can be read."""
     start = sector * SECTOR_SIZE
-    end = min(start + SECTOR_SIZE, len(source), len(target))
-    if start < end:
-        target[start:end] = source[start:end]
+    size = min(len(content), len(target) - start)
+    if size > 0:
+        target[start : start + size] = content[:size]
+
+
+def _all_answers(ask: Callable[[Callable[[], bool]], object]) -> Iterator[Sequence[bool]]:
+    """Yield every way to answer the questions that `ask` asks; which these are may depend on the answers before."""
+    answers: list[bool] = []
+    while True:
+        asked: list[bool] = []
+
+        def answer(asked: list[bool] = asked, answers: list[bool] = answers) -> bool:
+            asked.append(answers[len(asked)] if len(asked) < len(answers) else False)
+            return asked[-1]
+
+        ask(answer)
+        yield tuple(asked)
+        while asked and asked[-1]:
+            asked.pop()
+        if not asked:
+            return
+        asked[-1] = True
+        answers = asked
+
+
+def _throw(dice: random.Random, share: float) -> bool:
+    return dice.random() < share

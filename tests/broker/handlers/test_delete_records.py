@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from dotkafka.errors import StorageFailed
+from dotkafka.errors import StorageFailed, StorageUnavailable
 from dotkafka.protocol.error_codes import ErrorCode
 from dotkafka.protocol.messages.delete_records import (
     DELETE_RECORDS,
@@ -100,10 +100,16 @@ def test_the_answer_waits_until_it_is_durable(running: Any, stocked: Any) -> Non
 
 
 def test_nothing_is_deleted_when_storage_does_not_accept_it(running: Any, stocked: Any) -> None:
-    """A broker that cannot write leaves the log as it is; what it could not promise, it does not answer."""
+    """A broker that cannot write any more leaves the log as it is, and says so instead of closing the connection."""
     running.broker.shard.failure = StorageFailed("the disk is gone")
-    partition = DeleteRecordsPartition(partition_index=0, offset=2)
-    request = DeleteRecordsRequest(topics=[DeleteRecordsTopic(name="orders", partitions=[partition])])
-    stocked.send(DELETE_RECORDS, 2, request)
+    assert delete(stocked, 2) == (ErrorCode.KAFKA_STORAGE_ERROR, -1)
     _, log = running.broker.partition("orders", 0)
     assert log.log_start_offset == 0
+
+
+def test_a_full_disk_refuses_at_once(machine: Any, running: Any, stocked: Any) -> None:
+    """The refusal does not wait for the writes that wait for space."""
+    machine.wal.errors.append(StorageUnavailable("no space"))
+    running.broker.metadata_log.create_topic("waits", 1, {})
+    running.settle()
+    assert delete(stocked, 2) == (ErrorCode.KAFKA_STORAGE_ERROR, -1)

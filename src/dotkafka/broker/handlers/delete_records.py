@@ -34,7 +34,9 @@ INVALID_LOW_WATERMARK: Final = -1
 
 
 @handles(DELETE_RECORDS, versions="0-2")
-def delete_records(broker: Broker, request: DeleteRecordsRequest, exchange: Exchange[DeleteRecordsResponse]) -> None:
+def delete_records(
+    broker: Broker, request: DeleteRecordsRequest, exchange: Exchange[DeleteRecordsResponse]
+) -> DeleteRecordsResponse | None:
     """Have the log start offsets moved, and answer when that is durable."""
     accepted: list[tuple[DeleteRecordsPartitionResult, PartitionLog]] = []
 
@@ -57,6 +59,10 @@ def delete_records(broker: Broker, request: DeleteRecordsRequest, exchange: Exch
         ]
     )
 
+    if not accepted:
+        # Nothing is deleted, so there is nothing to wait for, least of all for storage that cannot write now.
+        return response
+
     def durable(error: StorageError | None) -> None:
         if error is not None:
             exchange.close_connection()
@@ -66,6 +72,7 @@ def delete_records(broker: Broker, request: DeleteRecordsRequest, exchange: Exch
         exchange.respond(response)
 
     broker.shard.when_durable(durable)
+    return None
 
 
 def _delete(broker: Broker, topic_name: str, partition: DeleteRecordsPartition) -> PartitionLog:

@@ -1,0 +1,82 @@
+"""Storage for a whole broker that can lose power at any moment: L1 on files that lie, and an L2 that crashes with them.
+
+storage = SimulatedStorage("seed", lambda files, random_bytes: MyLog(files))
+driver = storage.boot(now)
+...
+after = storage.fork(lambda: False).boot(driver.now)    # the power went now, and nothing unsynced survived
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from copy import copy
+from typing import TYPE_CHECKING, Final
+
+from dotkafka.broker.config import BrokerConfig
+from dotkafka.storage.memory import MemoryCheckpointStore
+from dotkafka.storage.spi import FileSystem, WriteAheadLog
+from dotkafka.storage.wal_file import FileWal
+from dotkafka.storage.wal_folder import translated_errors
+from dotkafka.testing.faulty_file_system import FaultyFileSystem
+from dotkafka.testing.hand_driven_broker import HandDrivenBroker
+
+if TYPE_CHECKING:
+    from dotkafka.clock import Instant
+    from dotkafka.storage.spi import Changes
+
+CONFIG: Final = BrokerConfig(checkpoint_bytes=3000, tail_max_bytes=6000)
+"""So small that checkpoints and reads of L2 happen all the time."""
+
+MakeWal = Callable[[FileSystem, Callable[[int], bytes]], WriteAheadLog]
+"""Makes the write-ahead log under test over a file system, with a source of random bytes."""
+
+
+def small_file_wal(files: FileSystem, random_bytes: Callable[[int], bytes]) -> WriteAheadLog:
+    """Return a file write-ahead log whose segments hold a few entries only."""
+    return FileWal(files, segment_bytes=8192, spare_segments=1, random_bytes=random_bytes)
+
+
+class CrashingCheckpoints(MemoryCheckpointStore):
+    """An L2 whose saves are operations of a file system, to be cut or to fail; each is there or not."""
+
+    def __init__(self, files: FaultyFileSystem) -> None:
+        super().__init__()
+        self.files = files
+
+    def save(self, shard: int, changes: Changes) -> None:
+        """Save, in one step."""
+        with translated_errors("saving a checkpoint"):
+            self.files.begin("save")
+        super().save(shard, changes)
+
+
+class SimulatedStorage:
+    """L1 on files that can crash, and an L2 that crashes with them.
+
+    Args:
+        seed: of all that is random in it.
+        make_wal: the write-ahead log under test.
+    """
+
+    def __init__(self, seed: str, make_wal: MakeWal = small_file_wal) -> None:
+        self.files = FaultyFileSystem()
+        self.checkpoints = CrashingCheckpoints(self.files)
+        self._seed = seed
+        self._make_wal = make_wal
+        self._dice = random.Random(seed)  # noqa: S311 (the same seed gives the same crash)
+
+    def boot(self, now: Instant) -> HandDrivenBroker:
+        """Start a broker on what is there, as a new process does."""
+        random_bytes = self._dice.randbytes
+        wal = self._make_wal(self.files, random_bytes)
+        return HandDrivenBroker.open(CONFIG, wal, self.checkpoints, now, random_bytes)
+
+    def fork(self, keep: Callable[[], bool]) -> SimulatedStorage:
+        """Return the storage as a power cut at this moment leaves it; this one goes on."""
+        # Dice of its own: what is drawn after one crash must not depend on how many others were tried.
+        other = SimulatedStorage(f"{self._seed}'", self._make_wal)
+        other.files = self.files.fork(keep)
+        other.checkpoints = copy(self.checkpoints)
+        other.checkpoints.files = other.files
+        return other
