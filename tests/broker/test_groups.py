@@ -7,8 +7,10 @@ from dotkafka.coordinator.config import GroupConfig
 from dotkafka.errors import StorageFailed, StorageUnavailable
 from dotkafka.protocol.error_codes import ErrorCode
 from dotkafka.protocol.messages.describe_groups import DESCRIBE_GROUPS, DescribeGroupsRequest
+from dotkafka.protocol.messages.find_coordinator import FIND_COORDINATOR, FindCoordinatorRequest
 from dotkafka.protocol.messages.heartbeat import HEARTBEAT, HeartbeatRequest
 from dotkafka.protocol.messages.join_group import JOIN_GROUP, JoinGroupRequest, JoinGroupRequestProtocol
+from dotkafka.protocol.messages.list_groups import LIST_GROUPS, ListGroupsRequest
 from dotkafka.protocol.messages.offset_commit import (
     OFFSET_COMMIT,
     OffsetCommitRequest,
@@ -128,6 +130,22 @@ def test_a_session_ends_while_storage_accepts_nothing(client, running, machine, 
     assert running.connect().call(DESCRIBE_GROUPS, 1, described).groups[0].group_state == "Empty"
     (after,) = machine.boot().connect().call(DESCRIBE_GROUPS, 1, described).groups
     assert (after.group_state, list(after.members)) == ("Empty", [])
+
+
+def test_groups_are_read_while_storage_accepts_nothing(client, running, machine, batch):
+    """A full disk keeps nobody from what is durable: the coordinator, the groups, and what they have committed."""
+    client.create_topic("t")
+    client.commit("t", 5)
+    machine.wal.errors += [StorageUnavailable("no space")] * 200
+    running.connect().send(PRODUCE, 9, client.produce_request("t", batch(b"a")))
+    running.settle()
+    assert not running.broker.shard.is_writable
+    found = client.call(FIND_COORDINATOR, 1, FindCoordinatorRequest(key="g"))
+    assert found.error_code == ErrorCode.NONE
+    assert [group.group_id for group in client.call(LIST_GROUPS, 2, ListGroupsRequest()).groups] == ["g"]
+    assert client.call(DESCRIBE_GROUPS, 1, DescribeGroupsRequest(groups=["g"])).groups[0].error_code == ErrorCode.NONE
+    assert client.committed("t") == 5
+    assert client.commit("t", 6) == ErrorCode.COORDINATOR_NOT_AVAILABLE
 
 
 def test_failed_storage_ends_waiting_requests(client, running, machine, batch):

@@ -19,6 +19,9 @@ from dotkafka.coordinator.request_context import RequestContext
 from dotkafka.errors import ApiError
 from dotkafka.log.config import LogConfig
 from dotkafka.protocol.error_codes import ErrorCode
+from dotkafka.protocol.messages.describe_groups import DescribeGroupsRequest
+from dotkafka.protocol.messages.list_groups import ListGroupsRequest
+from dotkafka.protocol.messages.offset_fetch import OffsetFetchRequest
 from dotkafka.protocol.primitives import uuid_to_text
 from dotkafka.records.batch import encode_batch, iterate_records
 from dotkafka.records.record import Record
@@ -42,6 +45,7 @@ OFFSETS_TOPIC_CONFIGS: Final = {
     "compression.type": "producer",
     "segment.bytes": "104857600",
 }
+READS: Final = (DescribeGroupsRequest, ListGroupsRequest, OffsetFetchRequest)
 OFFSETS_LOG_CONFIG: Final = LogConfig(max_message_bytes=2**31 - 1)
 """What the coordinator asks for is never refused for its size: it was bounded where it came in."""
 
@@ -76,9 +80,10 @@ class Groups:
         """Return `__consumer_offsets`, creating it on its first use.
 
         Raises:
-            ApiError: COORDINATOR_NOT_AVAILABLE while nothing can be written.
+            ApiError: COORDINATOR_NOT_AVAILABLE if it cannot be created now, or nothing will ever be written again.
         """
-        self._check_writable()
+        if OFFSETS_TOPIC not in self._broker.metadata.topics_by_name or self._broker.shard.failure is not None:
+            self._check_writable()
         return self._topic()
 
     def _topic(self) -> TopicImage:
@@ -105,7 +110,8 @@ class Groups:
             reply_to: where the answer goes, if not straight to the exchange.
         """
         try:
-            self._check_writable()
+            if not self._can_read(request):
+                self._check_writable()
         except ApiError as error:
             (reply_to or exchange).respond(refuse(request, exchange.version, error.error_code))
             return
@@ -131,6 +137,10 @@ class Groups:
         waiting, self._waiting = self._waiting, set()
         for target in waiting:
             target.close_connection()
+
+    def _can_read(self, request: GroupRequest) -> bool:
+        """Tell whether a request asks only for what is durable: that is served on a full disk too."""
+        return isinstance(request, READS) and not self._unsettled and self._broker.shard.failure is None
 
     def _check_writable(self) -> None:
         try:
