@@ -57,6 +57,23 @@ def test_names(tmp_path: Path) -> None:
     assert files.list("folder") == ["c"]
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="what a descriptor stands for is told in /proc")
+@pytest.mark.parametrize("existing", ["", "data", "data/folder"])
+def test_the_names_of_all_folders_are_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, existing: str) -> None:
+    """Up to that of the directory itself, also where a process has made them that ended before it had synced them."""
+    (tmp_path / existing).mkdir(parents=True, exist_ok=True)
+    synced: list[Path] = []
+    sync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    OsFileSystem(tmp_path / "data").make_folder("folder/below")
+    assert synced == [tmp_path, tmp_path / "data", tmp_path / "data/folder"]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="folders are not synced there")
 def test_a_folder_that_was_synced_can_be_synced_without_a_descriptor_to_spare(tmp_path: Path) -> None:
     """A process that has too many open files must not look like a disk that cannot sync."""

@@ -129,12 +129,23 @@ class OsFileSystem:
             return ()
 
     def make_folder(self, folder: str) -> None:
-        """Create a folder and those above it, durably; no error if it exists."""
+        """Create a folder and those above it, durably; no error if it exists.
+
+        What exists, the directory itself too, may be of a process that ended before it had synced the name: that is
+        done again.
+        """
         path = self._path(folder)
-        missing = [parent for parent in (path, *path.parents) if not parent.exists()]
-        for parent in reversed(missing):
-            parent.mkdir(exist_ok=True)
-            _sync_directory(parent.parent)
+        missing = [level for level in (path, *path.parents) if not level.exists()]
+        ours = [level for level in (path, *path.parents) if level.is_relative_to(self._directory)]
+        for level in reversed(missing):
+            level.mkdir(exist_ok=True)
+        for level in reversed(max(missing, ours, key=len)):
+            try:
+                _sync_directory(level.parent)
+            except PermissionError:
+                # Whoever may not read the folder above has not made this one.
+                if level in missing:
+                    raise
 
     def rename(self, old: str, new: str) -> None:
         """Rename a file, replacing what has the new name. Durable only after `sync_folder`."""
