@@ -74,6 +74,19 @@ def test_the_names_of_all_folders_are_synced(tmp_path: Path, monkeypatch: pytest
     assert synced == [tmp_path, tmp_path / "data", tmp_path / "data/folder"]
 
 
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="nothing is forbidden to root")
+def test_a_directory_below_one_that_may_not_be_read(tmp_path: Path) -> None:
+    """It serves if it is there; made there, it could not be made durable."""
+    (tmp_path / "data").mkdir()
+    tmp_path.chmod(0o300)
+    try:
+        OsFileSystem(tmp_path / "data").make_folder("folder")
+        with pytest.raises(PermissionError):
+            OsFileSystem(tmp_path / "other").make_folder("folder")
+    finally:
+        tmp_path.chmod(0o700)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="folders are not synced there")
 def test_a_folder_that_was_synced_can_be_synced_without_a_descriptor_to_spare(tmp_path: Path) -> None:
     """A process that has too many open files must not look like a disk that cannot sync."""
