@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs bench bench-codec fuzz crash golden setup clients clean
+.PHONY: help demo test check format docs bench bench-codec fuzz crash mutants golden setup clients clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,6 +44,9 @@ fuzz: setup  ## Fuzz all that reads bytes from a peer, for SECONDS (60)
 
 crash: setup  ## Check N (20000) crash states of a broker, or one again: STATE=SEED:NUMBER
 	$(BIN)/python fuzz/crash_states.py --states $(or $(N),20000) $(if $(STATE),--state $(STATE))
+
+mutants: setup  ## Plant bugs, and see which instrument finds each; BUG=NAME plants one
+	$(BIN)/python fuzz/mutants.py $(if $(BUG),--bug $(BUG))
 
 golden: setup clients  ## Record again what clients and Apache Kafka say to each other
 	$(BIN)/python -m tests.protocol.golden.record
