@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs bench bench-codec fuzz crash kill power-cuts full-disk golden setup clients clean
+.PHONY: help demo test check format docs bench bench-codec fuzz crash kill power-cuts full-disk mutants golden setup clients clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -55,6 +55,9 @@ power-cuts: setup  ## Cut its power N (50) times, on a mounted file system that 
 
 full-disk: setup  ## Fill up its disk, take its file descriptors away, make its file system read-only
 	$(BIN)/python -m fuzz.breaking.full_disk
+
+mutants: setup  ## Plant bugs, and see which instrument finds each; BUG=NAME plants one
+	$(BIN)/python fuzz/mutants.py $(if $(BUG),--bug $(BUG))
 
 golden: setup clients  ## Record again what clients and Apache Kafka say to each other
 	$(BIN)/python -m tests.protocol.golden.record

@@ -13,6 +13,7 @@ import attrs
 
 from dotkafka.clock import Instant
 from dotkafka.errors import StorageError
+from dotkafka.metadata.image import METADATA_PARTITION
 from dotkafka.protocol.messages.create_topics import CREATE_TOPICS, CreatableTopic, CreateTopicsRequest
 from dotkafka.protocol.messages.delete_records import (
     DELETE_RECORDS,
@@ -142,7 +143,16 @@ class CrashWorkload:
             self._settle()
         if self.shard.failure is None and (self._asked or self.model.acknowledged < self.model.last_operation):
             raise BrokenPromise("storage works, and something is not answered")
+        if self.shard.failure is None:
+            self._check_that_space_is_free()
         self._keep_failure()
+
+    def _check_that_space_is_free(self) -> None:
+        """What is deleted must not stay in L2."""
+        checkpoint = self.storage.checkpoints.load(self.shard.number)
+        alive = {METADATA_PARTITION, *self._driver.broker.metadata.partitions()}
+        if checkpoint is not None and not alive.issuperset(checkpoint.partitions):
+            raise BrokenPromise(f"deleted, and still in L2: {sorted(set(checkpoint.partitions) - alive)}")
 
     def restart(self) -> None:
         """End the broker in one of three ways, and hold what the next one shows against the model."""

@@ -19,7 +19,7 @@ import errno
 import itertools
 import os
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 import attrs
@@ -55,6 +55,12 @@ class _Node:
                     _put_sector(disk, sector, content)
                     break
         return _Node(bytearray(disk), disk)
+
+    def copy(self) -> "_Node":
+        """Return the same file, to go on differently."""
+        unsynced = {sector: list(contents) for sector, contents in self.unsynced.items()}
+        forgotten = {sector: list(contents) for sector, contents in self.forgotten.items()}
+        return _Node(bytearray(self.live), bytearray(self.disk), unsynced, forgotten)
 
     def write(self, position: int, data: bytes) -> None:
         """Write what the next sync is to make durable."""
@@ -144,6 +150,22 @@ class FaultyFileSystem:
         other = FaultyFileSystem()
         other._disk = self._after_crash(keep)
         other._live = dict(other._disk)
+        return other
+
+    def fork_process(self) -> "FaultyFileSystem":
+        """Return a file system as the end of the process leaves this one, which stays as it is.
+
+        What is unsynced can still be read, and be lost by a crash later.
+        """
+        nodes = {id(node): node.copy() for node in self._nodes()}
+
+        def copied(names: Mapping[str, _Node | None]) -> dict[str, _Node | None]:
+            return {name: None if node is None else nodes[id(node)] for name, node in names.items()}
+
+        other = FaultyFileSystem()
+        other._live = {name: nodes[id(node)] for name, node in self._live.items()}
+        other._disk = {name: nodes[id(node)] for name, node in self._disk.items()}
+        other._name_changes = [_NameChange(change.folder, copied(change.names)) for change in self._name_changes]
         return other
 
     def survivals(self, most: int, seed: str) -> Iterator[Callable[[], bool]]:
@@ -247,6 +269,13 @@ class FaultyFileSystem:
         nodes = {id(node): node for node in disk.values()}
         after = {identity: node.crash(keep) for identity, node in nodes.items()}
         return {name: after[id(node)] for name, node in sorted(disk.items())}
+
+    def _nodes(self) -> Iterator[_Node]:
+        """Yield every file, some more than once."""
+        yield from self._live.values()
+        yield from self._disk.values()
+        for change in self._name_changes:
+            yield from (node for node in change.names.values() if node is not None)
 
     def _change_names(self, name: str, names: dict[str, _Node | None]) -> None:
         _apply(self._live, names)

@@ -74,9 +74,16 @@ class SimulatedStorage:
 
     def fork(self, keep: Callable[[], bool]) -> SimulatedStorage:
         """Return the storage as a power cut at this moment leaves it; this one goes on."""
+        return self._with(self.files.fork(keep))
+
+    def fork_process(self) -> SimulatedStorage:
+        """Return the storage as the end of the process leaves it, with what is unsynced; this one goes on."""
+        return self._with(self.files.fork_process())
+
+    def _with(self, files: FaultyFileSystem) -> SimulatedStorage:
         # Dice of its own: what is drawn after one crash must not depend on how many others were tried.
         other = SimulatedStorage(f"{self._seed}'", self._make_wal)
-        other.files = self.files.fork(keep)
+        other.files = files
         other.checkpoints = copy(self.checkpoints)
-        other.checkpoints.files = other.files
+        other.checkpoints.files = files
         return other
