@@ -67,7 +67,11 @@ def salvage(path: Path, out: Path):
 def commit(kafka: RunningBroker, offset: int) -> None:
     """Commit an offset of orders-0 for group g."""
     partition = OffsetCommitRequestPartition(partition_index=0, committed_offset=offset)
-    request = OffsetCommitRequest(group_id="g", generation_id_or_member_epoch=-1, topics=[OffsetCommitRequestTopic(name="orders", partitions=[partition])])
+    request = OffsetCommitRequest(
+        group_id="g",
+        generation_id_or_member_epoch=-1,
+        topics=[OffsetCommitRequestTopic(name="orders", partitions=[partition])],
+    )
     answer = kafka.request(OFFSET_COMMIT, 5, request)
     assert answer.topics[0].partitions[0].error_code == 0
 
@@ -75,7 +79,10 @@ def commit(kafka: RunningBroker, offset: int) -> None:
 def produce_idempotent(kafka: RunningBroker, sequence: int) -> int:
     """Write a record to orders-1 as an idempotent producer does, and return its offset."""
     batch = encode_batch(
-        [Record(0, now().wall_ms, None, b"i%d" % sequence)], producer_id=PRODUCER_ID, producer_epoch=0, base_sequence=sequence
+        [Record(0, now().wall_ms, None, b"i%d" % sequence)],
+        producer_id=PRODUCER_ID,
+        producer_epoch=0,
+        base_sequence=sequence,
     )
     data = TopicProduceData(name="orders", partition_data=[PartitionProduceData(index=1, records=batch)])
     answer = kafka.request(PRODUCE, 9, ProduceRequest(acks=-1, timeout_ms=9999, topic_data=[data]))
@@ -100,7 +107,7 @@ def read(kafka: RunningBroker) -> Served:
     return Served(records, kafka.committed("g"))
 
 
-def fill(path: Path, crashed: Path | None = None) -> Served:
+def fill(path: Path, crashed: Path) -> tuple[Served, dict[str, bytes]]:
     """Let a server write a directory in two lives; `crashed` is what a crash leaves of the second, before its end."""
     with running_broker(data=storage(path)) as kafka:
         kafka.create_topic("orders", partitions=2)
@@ -120,9 +127,9 @@ def fill(path: Path, crashed: Path | None = None) -> Served:
             kafka.produce("orders", b"b%d" % number * 500)
         produce_idempotent(kafka, 3)
         commit(kafka, 40)
-        if crashed is not None:
-            shutil.copytree(path, crashed)
-        return read(kafka)
+        shutil.copytree(path, crashed)
+        topics = kafka._thread.server.driver.broker.metadata.topics_by_name
+        return read(kafka), {name: topic.topic_id for name, topic in topics.items()}
 
 
 class Directories(NamedTuple):
@@ -133,14 +140,14 @@ class Directories(NamedTuple):
     crashed: Path
     """Of one that was not: L1 holds much that L2 does not."""
     served: Served
+    topic_ids: dict[str, bytes]
 
 
 @pytest.fixture(scope="session", name="originals")
 def fixture_originals(tmp_path_factory: pytest.TempPathFactory) -> Directories:
     """Directories that are not to be changed."""
     folder = tmp_path_factory.mktemp("originals")
-    contents = fill(folder / "clean", folder / "crashed")
-    return Directories(folder / "clean", folder / "crashed", contents)
+    return Directories(folder / "clean", folder / "crashed", *fill(folder / "clean", folder / "crashed"))
 
 
 @pytest.fixture
@@ -169,3 +176,37 @@ def last_segment(path: Path) -> Path:
     return max((path / "wal/0").glob("*.wal"))
 
 
+@pytest.fixture(scope="session", name="check")
+def fixture_check():
+    """Return what checks a directory."""
+    return check
+
+
+@pytest.fixture(scope="session", name="salvage")
+def fixture_salvage():
+    """Return what salvages a directory into another."""
+    return salvage
+
+
+@pytest.fixture(scope="session", name="served")
+def fixture_served():
+    """Return what starts a server on a directory, and reads everything."""
+    return served
+
+
+@pytest.fixture(scope="session", name="flip")
+def fixture_flip():
+    """Return what changes one byte of a file."""
+    return flip
+
+
+@pytest.fixture(scope="session", name="last_segment")
+def fixture_last_segment():
+    """Return what names the newest segment."""
+    return last_segment
+
+
+@pytest.fixture(scope="session", name="produce_idempotent")
+def fixture_produce_idempotent():
+    """Return what writes as an idempotent producer."""
+    return produce_idempotent

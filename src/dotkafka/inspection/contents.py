@@ -75,7 +75,6 @@ class Contents:
         self.file_system = OsFileSystem(self.path, read_only=True)
         self._lock = self._keep_servers_out()
         try:
-            self.wal = WalInspection(self.file_system, WAL_FOLDER, report)
             self.checkpoint = self._open_checkpoint(checkpoint)
             self.partitions: dict[int, FoundPartition] = {}
             """What L2 knows, by the number that it has for them."""
@@ -84,6 +83,7 @@ class Contents:
             if self.checkpoint is not None:
                 self.partitions = self.checkpoint.partitions(SHARD)
                 self.position = self.checkpoint.position(SHARD)
+            self.wal = WalInspection(self.file_system, WAL_FOLDER, report, self.next_sequence)
         except BaseException:
             self._release()
             raise

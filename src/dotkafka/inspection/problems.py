@@ -13,6 +13,10 @@ _RECOVER: Final = "stop using this directory; restore a backup, or recover what 
 _MEANINGS: Final = {
     "wal-segment": ("the write-ahead log is damaged; dotkafka serve refuses it", _RECOVER),
     "wal-damage": ("acknowledged writes may be lost; damage within the log makes dotkafka serve refuse it", _RECOVER),
+    "wal-covered": (
+        "the checkpoint has what these entries held; but this disk does not keep what it gets",
+        _RECOVER,
+    ),
     "wal-epoch": ("entries stand where their writer cannot have written them", _RECOVER),
     "wal-entry": ("an entry is whole, but what it holds is not what dotkafka writes", _RECOVER),
     "wal-missing": ("acknowledged writes may be lost with the part of the log that is not there", _RECOVER),

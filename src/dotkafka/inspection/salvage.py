@@ -325,6 +325,7 @@ class _Salvage:
 
     def _tell_losses(self) -> None:
         wal, needed = self._contents.wal, self._contents.next_sequence
+        self.lost += [f"what {name} had held, if it was not elsewhere too" for name in wal.unread]
         for first, end in wal.lost:
             if end > needed:
                 self.lost.append(

@@ -40,6 +40,8 @@ class ScannedLog:
     visible_bytes: int = 0
     """Of the batches in L2 that reach beyond the log start."""
     start: int = 0
+    batches_end: int = 0
+    """Behind the last batch of L2 that was read."""
     end: int = 0
     leader_epoch: int = -1
     first_timestamp_ms: int = -1
@@ -123,12 +125,12 @@ class Scan:
         log = self.logs[partition]
         self._count_bytes(header.size_bytes)
         self.max_producer_id = max(self.max_producer_id, header.producer_id)
-        if header.base_offset < log.end and log.checkpoint.batches:
+        if header.base_offset < log.batches_end:
             log.is_whole = False
             self._report(
                 "checkpoint-offsets",
                 self._place(partition),
-                f"a batch of L2 at offset {header.base_offset} follows one that ends at {log.end}",
+                f"a batch of L2 at offset {header.base_offset} follows one that ends at {log.batches_end}",
             )
             return
         if header.base_offset > log.end and log.row_start is not None:
@@ -142,6 +144,7 @@ class Scan:
                 f" epoch {log.leader_epoch} and with {self.epoch} the highest there is",
             )
         log.leader_epoch = max(log.leader_epoch, header.partition_leader_epoch)
+        log.batches_end = header.next_offset
         log.end = max(log.end, header.next_offset)
         log.count(header, log.checkpoint)
         if header.next_offset > log.start:

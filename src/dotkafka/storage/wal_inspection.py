@@ -53,15 +53,19 @@ class WalInspection:
         file_system: need not be writable.
         folder: of the shard.
         report: told of everything that is wrong, when it is found.
+        covered: entries below this sequence are in the checkpoint, too.
 
     Raises:
         OSError: the folder cannot be listed.
     """
 
-    def __init__(self, file_system: FileSystem, folder: str, report: Report) -> None:
+    def __init__(self, file_system: FileSystem, folder: str, report: Report, covered: int = 0) -> None:
         self._file_system = file_system
         self._report = report
+        self._covered = covered
         names = file_system.list(folder)
+        self.unread: list[str] = []
+        """Segment files of which nothing is known but that they are there, or that are not what they are called."""
         self.segments: list[Segment] = self._find_segments(
             [f"{folder}/{name}" for name in names if name.endswith(SEGMENT_SUFFIX)]
         )
@@ -86,9 +90,9 @@ class WalInspection:
         """Yield every whole entry that belongs to the log, in order; report what is between them."""
         self.torn, self.first_sequence, self.next_sequence, self.lost = None, None, 0, []
         segments = in_use(self.segments)
-        ends: list[int | None] = [segment.header.first_sequence for segment in segments[1:]]
         epoch = -1
-        for segment, end in zip(segments, [*ends, None], strict=True):
+        for index, segment in enumerate(segments):
+            end = segments[index + 1].header.first_sequence if index + 1 < len(segments) else None
             self.next_sequence = max(self.next_sequence, segment.header.first_sequence)
             try:
                 with closing(self._file_system.open(segment.name)) as file:
@@ -125,7 +129,7 @@ class WalInspection:
                 self._end(scanner, segment, position, sequence, end)
                 return
             self._report(
-                "wal-damage",
+                self._kind_of_damage(found.sequence),
                 f"{segment.name}, byte {position}",
                 f"{_entries(sequence, found.sequence)} damaged; entry {found.sequence} at byte {later} is whole",
             )
@@ -138,14 +142,25 @@ class WalInspection:
         where = f"{segment.name}, byte {position}"
         if end is not None:
             what = "damaged" if torn_bytes else "missing"
-            self._report("wal-damage", where, f"{_entries(sequence, end)} {what}: the next segment begins with {end}")
+            self._report(
+                self._kind_of_damage(end),
+                where,
+                f"{_entries(sequence, end)} {what}: the next segment begins with {end}",
+            )
             self._lose(sequence, end)
         elif torn_bytes and position + torn_bytes >= segment.size_bytes:
             # An append never begins without room for all of it.
-            self._report("wal-damage", where, f"the file ends inside entry {sequence}: it has been cut, or is damaged")
+            self._report(
+                self._kind_of_damage(sequence + 1),
+                where,
+                f"the file ends inside entry {sequence}: it has been cut, or is damaged",
+            )
             self._lose(sequence, sequence + 1)
         elif torn_bytes:
             self.torn = TornTail(segment.name, position, torn_bytes)
+
+    def _kind_of_damage(self, end: int) -> str:
+        return "wal-covered" if end <= self._covered else "wal-damage"
 
     def _lose(self, first: int, end: int) -> None:
         if first < end:
@@ -158,13 +173,15 @@ class WalInspection:
                 segment = self._read_header(name)
             except OSError as error:
                 self._report("unreadable", name, f"cannot be read: {error.strerror or error}")
-                continue
+                segment = None
             if segment is None:
+                self.unread.append(name)
                 continue
             number = segment.header.number
             is_named = name.rpartition("/")[2] == f"{number:020d}{SEGMENT_SUFFIX}"
             if not is_named:
                 self._report("wal-segment", f"{name}, byte 0", f"the header says that this is segment {number}")
+                self.unread.append(name)
             if is_named or number not in segments:
                 segments[number] = segment
         found = [segments[number] for number in sorted(segments)]
