@@ -8,11 +8,14 @@ import sqlite3
 import struct
 import subprocess
 import sys
+import tempfile
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from dotkafka.cli import main
 from dotkafka.errors import Fenced, StorageFailed, StorageUnavailable
 from dotkafka.inspection.problems import MAX_LISTED, Problems
 from dotkafka.records.batch import HEADER_SIZE
@@ -22,9 +25,11 @@ from dotkafka.storage.wal_segment import ENTRIES_START
 from dotkafka.testing import running_broker
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from tests.inspection.conftest import Directories
+
+NOBODY = 65534
 
 
 def kinds(report):
@@ -96,17 +101,6 @@ class TestWholeDirectories:
         check(crashed)
         assert contents(crashed) == before
 
-    @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-    def test_a_directory_that_cannot_be_written(self, crashed: Path, check) -> None:
-        """Is checked all the same."""
-        for path in (crashed, *crashed.rglob("*")):
-            path.chmod(0o500 if path.is_dir() else 0o400)
-        try:
-            assert check(crashed).is_clean
-        finally:
-            for path in (crashed, *crashed.rglob("*")):
-                path.chmod(0o700 if path.is_dir() else 0o600)
-
 
 def contents(path: Path):
     """All that a check may not change."""
@@ -177,12 +171,6 @@ class TestWriteAheadLog:
         """Nothing is lost by it, and that is said."""
         flip(min((crashed / "wal/0").glob("*.wal")), ENTRIES_START + 60)
         assert kinds(check(crashed)) == {"wal-covered"}
-
-    @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-    def test_a_file_that_cannot_be_read(self, crashed: Path, check, last_segment) -> None:
-        """Is a problem of its own."""
-        last_segment(crashed).chmod(0)
-        assert "unreadable" in kinds(check(crashed))
 
 
 class TestCheckpoint:
@@ -293,6 +281,65 @@ class TestCheckpoint:
         assert any("cut a save" in note for note in report.notes)
         assert contents(clean) == before
         assert served(clean) == originals.served
+
+
+@pytest.fixture
+def not_ours(originals: Directories) -> Iterator[Path]:
+    """Return a killed server's directory, while we may do no more than its owner has allowed everybody."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(shutil.copytree(originals.crashed, Path(folder) / "data"))
+        for each in (Path(folder), path, *path.rglob("*")):
+            each.chmod(0o555 if each.is_dir() else 0o444)
+        is_root = os.geteuid() == 0
+        if is_root:
+            os.seteuid(NOBODY)
+        try:
+            yield path
+        finally:
+            if is_root:
+                os.seteuid(0)
+            for each in (Path(folder), path, *path.rglob("*")):
+                each.chmod(0o755 if each.is_dir() else 0o644)
+
+
+def allow(path: Path, mode: int) -> None:
+    """Change what its owner allows."""
+    effective = os.geteuid()
+    if os.getuid() == 0:
+        os.seteuid(0)
+    path.chmod(mode)
+    os.seteuid(effective)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions are others there")
+class TestPermissions:
+    """A check needs no more than to read."""
+
+    def test_a_directory_that_cannot_be_written(self, not_ours: Path, check) -> None:
+        """Is checked all the same."""
+        with pytest.raises(PermissionError):
+            (not_ours / "checkpoint.sqlite").open("r+b")
+        assert check(not_ours).is_clean
+
+    @pytest.mark.parametrize("name", ["checkpoint.sqlite", "wal/0/00000000000000000005.wal"])
+    def test_a_file_that_cannot_be_read(self, not_ours: Path, check, name: str) -> None:
+        """Is a problem of its own."""
+        allow(not_ours / name, 0)
+        report = check(not_ours)
+        assert "unreadable" in kinds(report)
+        assert report.to_json()["problems"]
+
+    @pytest.mark.parametrize("name", [".", "wal/0", "wal/0/lock"])
+    def test_a_folder_that_cannot_be_read(self, not_ours: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+        """Then nothing can be judged: one line, and exit status 2."""
+        allow(not_ours / name, 0)
+        assert main(["check", str(not_ours)]) == 2
+        assert "Permission denied" in capsys.readouterr().err
+
+    def test_a_place_that_cannot_be_written(self, not_ours: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """A salvage needs one that can be."""
+        assert main(["check", str(not_ours), "--salvage", str(not_ours / "out")]) == 2
+        assert "Permission denied" in capsys.readouterr().err
 
 
 class TestNothingToCheck:
