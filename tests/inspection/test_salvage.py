@@ -203,6 +203,27 @@ def test_the_result_is_a_directory_of_its_own(originals: Directories, tmp_path: 
         salvage(originals.clean, out)
 
 
+def test_a_directory_of_a_newer_dotkafka(clean: Path, tmp_path: Path, salvage) -> None:
+    """Nobody guesses what is in there."""
+    with closing(sqlite3.connect(clean / "checkpoint.sqlite")) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    with pytest.raises(StorageUnavailable, match="newer dotkafka"):
+        salvage(clean, tmp_path / "out")
+
+
+def test_without_a_checkpoint(originals: Directories, crashed: Path, tmp_path: Path, salvage, served) -> None:
+    """What L1 still has is recovered, under names of ids; the rest is lost, and told."""
+    (crashed / "checkpoint.sqlite").write_bytes(b"no database" * 1000)
+    report = salvage(crashed, tmp_path / "out")
+    assert not report.is_complete
+    assert report.lost[0].startswith("entries 0 to ")
+    found = served(tmp_path / "out")
+    check_only_true_records(found, originals)
+    name = "recovered-" + uuid_to_text(originals.topic_ids["orders"])
+    assert len(found.records[name, 0]) > 60
+    assert found.committed == originals.served.committed
+
+
 def test_the_result_can_be_salvaged_again(
     originals: Directories, crashed: Path, tmp_path: Path, salvage, served, flip, last_segment
 ) -> None:

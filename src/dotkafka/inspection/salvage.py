@@ -13,19 +13,20 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from dotkafka.broker.config import BrokerConfig
-from dotkafka.broker.groups import OFFSETS_TOPIC, OFFSETS_TOPIC_CONFIGS, group_partition
-from dotkafka.broker.recovery import SHARD, stored_batches
+from dotkafka.broker.groups import OFFSETS_TOPIC
+from dotkafka.broker.recovery import SHARD
 from dotkafka.broker.shard import snapshot_name
 from dotkafka.coordinator.group_records import decode_record
 from dotkafka.errors import ApiError, DecodeError, StorageFailed, StorageUnavailable
 from dotkafka.inspection.check import check_directory, describe
 from dotkafka.inspection.contents import CHECKPOINT_FILE, Contents
+from dotkafka.inspection.lost_topics import with_lost_topics
 from dotkafka.inspection.problems import Problems
 from dotkafka.inspection.rebuilt_log import BELIEVED_OFFSETS, LoggedBatch, RebuiltLog
 from dotkafka.inspection.report import DirectoryReport, problem_lines
 from dotkafka.inspection.scan import Scan
 from dotkafka.inspection.topics import records_of
-from dotkafka.metadata.image import METADATA_PARTITION, TopicImage
+from dotkafka.metadata.image import METADATA_PARTITION
 from dotkafka.metadata.records import encode_metadata_record
 from dotkafka.protocol.primitives import uuid_to_text
 from dotkafka.records.batch import encode_batch, iterate_records
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
 _SAVE_BYTES: Final = 16 * 1024 * 1024
 _MAX_PARTITION: Final = 100_000
 """A higher number is damage: nothing would be gained by as many empty partitions."""
-_MAX_OFFSETS_PARTITIONS: Final = 1000
 _OWNER: Final = "dotkafka check --salvage"
 
 
@@ -140,9 +140,8 @@ def salvage_directory(
         raise StorageUnavailable(f"{path}: exists and is not an empty directory")
     problems = Problems()
     with Contents(directory, problems.report) as contents:
-        if contents.checkpoint is not None and not contents.checkpoint.is_known:
-            contents.checkpoint.close()
-            contents.checkpoint = None
+        if contents.checkpoint is not None and contents.checkpoint.is_newer:
+            raise StorageUnavailable(f"{contents.path}: was made by a newer dotkafka, which has to salvage it")
         scan = Scan(contents, problems.report, progress)
         scan.run()
         source = describe(contents, scan, problems, now)
@@ -347,7 +346,8 @@ class _Salvage:
         """Write the metadata anew if something of them is lost: behind their old end, and those before are deleted."""
         log = self._logs.get(METADATA_PARTITION)
         is_whole = self._scan.metadata.is_whole and not (log is not None and log.lost)
-        image = self._with_lost_topics(self._image)
+        image, made_up = with_lost_topics(self._image, self._logs, self._store)
+        self.renamed += made_up
         if not is_whole:
             self.lost.append("some metadata: topics, settings or deletions may be missing")
         if is_whole and image is self._image:
@@ -366,50 +366,3 @@ class _Salvage:
         log.append(bytes(batch), len(records))
         log.log.increment_log_start_offset(end)
         self._save()
-
-    def _with_lost_topics(self, image: MetadataImage) -> MetadataImage:
-        counts: dict[bytes, int] = {}
-        for partition in self._logs:
-            if partition != METADATA_PARTITION:
-                counts[partition.topic_id] = max(counts.get(partition.topic_id, 0), partition.partition + 1)
-        by_id, by_name = dict(image.topics_by_id), dict(image.topics_by_name)
-        for topic_id, count in counts.items():
-            topic = by_id.get(topic_id)
-            if topic is None:
-                topic = self._made_up(topic_id, count, has_offsets=OFFSETS_TOPIC in by_name)
-            elif count > topic.partition_count:
-                topic = attrs.evolve(topic, partition_count=count)
-            by_id[topic_id] = by_name[topic.name] = topic
-        if by_id == dict(image.topics_by_id):
-            return image
-        return attrs.evolve(image, topics_by_id=by_id, topics_by_name=by_name)
-
-    def _made_up(self, topic_id: bytes, count: int, *, has_offsets: bool) -> TopicImage:
-        offsets_count = None if has_offsets else self._offsets_partition_count(topic_id, count)
-        if offsets_count is not None:
-            self.renamed.append(f"{OFFSETS_TOPIC}, as its records show")
-            return TopicImage(OFFSETS_TOPIC, topic_id, offsets_count, OFFSETS_TOPIC_CONFIGS)
-        name = f"recovered-{uuid_to_text(topic_id)}"
-        self.renamed.append(name)
-        return TopicImage(name, topic_id, count)
-
-    def _offsets_partition_count(self, topic_id: bytes, count: int) -> int | None:
-        """Return how many partitions `__consumer_offsets` had, if this topic is it: each group has its partition."""
-        groups: set[tuple[str, int]] = set()
-        for partition, log in self._logs.items():
-            if partition.topic_id != topic_id:
-                continue
-            try:
-                for batch in stored_batches(log.log, self._store):
-                    for record in iterate_records(batch):
-                        decoded = decode_record(record.key or b"", record.value)
-                        if decoded is not None:
-                            groups.add((decoded.key.group, partition.partition))
-            except (DecodeError, ApiError):
-                return None
-        usual = BrokerConfig().offsets_topic_num_partitions
-        candidates: tuple[int, ...] = (usual, *range(count, _MAX_OFFSETS_PARTITIONS))
-        for candidate in candidates:
-            if groups and all(group_partition(group, candidate) == partition for group, partition in groups):
-                return candidate
-        return None

@@ -72,6 +72,8 @@ class CheckpointInspection:
         journal = path.with_name(path.name + "-journal")
         if journal.exists() and journal.stat().st_size:
             self._undo_cut_save(journal)
+        self.is_newer = False
+        """Whether a newer dotkafka has made it."""
         self._connection = connect_read_only(self.readable_path)
         self._connection.text_factory = lambda text: text.decode(errors="replace")
         self.is_known = self._check_tables()
@@ -175,13 +177,14 @@ class CheckpointInspection:
             return False
         if version == 0 and not tables:
             return True
-        if version > SCHEMA_VERSION:
+        self.is_newer = version > SCHEMA_VERSION
+        if self.is_newer:
             self._report("checkpoint-version", str(self._path), f"its tables are of version {version}")
         lacking = {"shards", "snapshots", "partitions", "batch_groups", "deleted_partitions"} - tables
         if version < 1 or lacking:
             what = f"version {version}, without tables {', '.join(sorted(lacking)) or '-'}"
             self._report("checkpoint-file", str(self._path), f"is not a whole checkpoint store: {what}")
-        return bool(version <= SCHEMA_VERSION)
+        return not self.is_newer
 
     def _undo_cut_save(self, journal: Path) -> None:
         self._copy = tempfile.TemporaryDirectory(prefix="dotkafka-check-")
