@@ -228,3 +228,29 @@ def test_the_lock_ends_with_its_process(tmp_path: Path) -> None:
         child.kill()
         child.wait()
     OsFileSystem(tmp_path).lock("lock", "parent").release()
+
+
+def test_reading_alone(tmp_path: Path) -> None:
+    """Files can be opened without the right to write; writing is refused."""
+    OsFileSystem(tmp_path).open("file", create=True).close()
+    file = OsFileSystem(tmp_path, read_only=True).open("file")
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        file.write_at(0, [b"x"])
+    file.close()
+
+
+def test_keeping_writers_out(tmp_path: Path) -> None:
+    """Readers share; a writer and they exclude each other. There has to have been a writer once."""
+    files = OsFileSystem(tmp_path, read_only=True)
+    with pytest.raises(FileNotFoundError):
+        files.lock_against_writers("lock")
+    writer = OsFileSystem(tmp_path).lock("lock", "the writer")
+    with pytest.raises(BlockingIOError, match="the writer"):
+        files.lock_against_writers("lock")
+    writer.release()
+    readers = [files.lock_against_writers("lock"), files.lock_against_writers("lock")]
+    with pytest.raises(BlockingIOError):
+        OsFileSystem(tmp_path).lock("lock", "another")
+    for reader in readers:
+        reader.release()
+    OsFileSystem(tmp_path).lock("lock", "another").release()

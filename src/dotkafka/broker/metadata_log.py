@@ -13,7 +13,7 @@ import logging
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from dotkafka.broker.log_configs import LogConfigs
-from dotkafka.errors import DecodeError, StorageFailed
+from dotkafka.errors import ApiError, DecodeError, StorageFailed
 from dotkafka.log.config import LogConfig
 from dotkafka.metadata.image import (
     BROKER_RESOURCE,
@@ -94,7 +94,7 @@ class MetadataLog:
         try:
             for record in iterate_records(batch):
                 self._unapplied.append(decode_metadata_record(record.value or b""))
-        except DecodeError as error:
+        except (DecodeError, ApiError) as error:
             raise StorageFailed(f"the metadata partition is damaged: {error}") from error
         if len(self._unapplied) >= _BATCH_RECORDS:
             self._apply_replayed()

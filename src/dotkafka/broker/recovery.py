@@ -105,18 +105,18 @@ def _replay(shard: Shard, wal: WriteAheadLog, next_sequence: int) -> None:
 
 def _replay_internal_topics(broker: Broker, checkpoints: CheckpointStore) -> None:
     shard = broker.shard
-    for batch in _batches(shard.log(METADATA_PARTITION), checkpoints):
+    for batch in stored_batches(shard.log(METADATA_PARTITION), checkpoints):
         broker.metadata_log.replay(batch)
     alive = set(broker.metadata.partitions()) | {METADATA_PARTITION}
     for partition in set(shard.logs) - alive:
         shard.delete(partition)
     for partition in broker.groups.partitions():
-        for batch in _batches(shard.log(partition), checkpoints):
+        for batch in stored_batches(shard.log(partition), checkpoints):
             broker.groups.replay(batch)
     broker.groups.finish_replay()
 
 
-def _batches(log: PartitionLog, checkpoints: CheckpointStore) -> Iterator[Buffer]:
+def stored_batches(log: PartitionLog, checkpoints: CheckpointStore) -> Iterator[Buffer]:
     """Yield all batches of a partition, from L2 as long as it has them, then from memory."""
     offset = log.log_start_offset
     while offset < log.log_end_offset:

@@ -46,7 +46,7 @@ _SWEPT_PARTITIONS_PER_SAVE = 100
 _RELEASED_PAGES_PER_SAVE = 64
 
 _INT64_MAX = 2**63 - 1
-_BATCH_LAYOUT = struct.Struct(">qqqq")
+BATCH_LAYOUT = struct.Struct(">qqqq")
 
 _PASSING_CONDITIONS = frozenset(
     {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_CANTOPEN}
@@ -62,23 +62,31 @@ _SELECT_GROUPS = (
 class SqliteCheckpointStore:
     """A checkpoint store in the SQLite file at `path`, made if there is none, with the folders above it.
 
+    With `read_only` nothing is made, locked or changed; the file must not change meanwhile either, and what a crash has
+    left of a save beside it is not looked at.
+
     Raises:
         StorageFailed: the file is damaged, not a checkpoint store, or made by a newer dotkafka.
         StorageUnavailable: it cannot be opened now.
     """
 
-    def __init__(self, path: str | PathLike[str]) -> None:
+    def __init__(self, path: str | PathLike[str], *, read_only: bool = False) -> None:
         self._path = Path(path)
+        self._read_only = read_only
         self._closed = False
         self._failure: str | None = None
         self._swept_id = 0
         """The last partition that was looked at for groups that are out of sight."""
         self._readers: list[sqlite3.Connection] = []
         with self._translated_errors("opening"):
-            OsFileSystem(self._path.parent).make_folder("")
+            if not read_only:
+                OsFileSystem(self._path.parent).make_folder("")
             self._writer = self._connect()
             try:
-                _prepare(self._writer, self._path)
+                if read_only:
+                    _check_version(self._writer, self._path)
+                else:
+                    _prepare(self._writer, self._path)
             except BaseException:
                 self._writer.close()
                 raise
@@ -176,6 +184,8 @@ class SqliteCheckpointStore:
 
     def _connect(self) -> sqlite3.Connection:
         # Connections go from thread to thread, but only one at a time has one.
+        if self._read_only:
+            return connect_read_only(self._path)
         return sqlite3.connect(self._path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
 
     @contextlib.contextmanager
@@ -240,20 +250,31 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     # Of macOS only, where a plain fsync leaves data in the drive's cache.
     connection.execute("PRAGMA fullfsync = ON")
     with _transaction(connection, "IMMEDIATE"):
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-        if version > SCHEMA_VERSION:
-            raise StorageFailed(
-                f"{path}: was made by a newer dotkafka: its tables are of version {version}, and this release knows"
-                f" versions up to {SCHEMA_VERSION}; nothing was changed"
-            )
-        if version == 0 and tables:
-            raise StorageFailed(f"{path}: is an SQLite file, but not one of dotkafka; nothing was changed")
-        if version == 0:
+        if _check_version(connection, path) == 0:
             script = files("dotkafka.storage").joinpath("checkpoint_sqlite.sql").read_text(encoding="utf-8")
             for statement in _statements(script):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _check_version(connection: sqlite3.Connection, path: Path) -> int:
+    """Return the version of the tables, 0 if there are none."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if version > SCHEMA_VERSION:
+        raise StorageFailed(
+            f"{path}: was made by a newer dotkafka: its tables are of version {version}, and this release knows"
+            f" versions up to {SCHEMA_VERSION}; nothing was changed"
+        )
+    if version == 0 and tables:
+        raise StorageFailed(f"{path}: is an SQLite file, but not one of dotkafka; nothing was changed")
+    return int(version)
+
+
+def connect_read_only(path: Path) -> sqlite3.Connection:
+    """Open a file that nobody changes, without locks and without a look at its journal."""
+    uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
 
 
 def _statements(script: str) -> Iterator[str]:
@@ -398,7 +419,7 @@ def _grouped(batches: Iterable[StoredBatch]) -> Iterator[list[StoredBatch]]:
 
 def _insert_group(connection: sqlite3.Connection, partition_id: int, batches: Sequence[StoredBatch]) -> None:
     layout = b"".join(
-        _BATCH_LAYOUT.pack(batch.base_offset, batch.last_offset, batch.max_timestamp_ms, len(batch.data))
+        BATCH_LAYOUT.pack(batch.base_offset, batch.last_offset, batch.max_timestamp_ms, len(batch.data))
         for batch in batches
     )
     data = batches[0].data if len(batches) == 1 else b"".join(batch.data for batch in batches)
@@ -420,7 +441,7 @@ def _batches(layout: bytes, data: bytes) -> Iterator[StoredBatch]:
     """Yield the batches of a group."""
     view = memoryview(data)
     position = 0
-    for base_offset, last_offset, max_timestamp_ms, size in _BATCH_LAYOUT.iter_unpack(layout):
+    for base_offset, last_offset, max_timestamp_ms, size in BATCH_LAYOUT.iter_unpack(layout):
         yield StoredBatch(base_offset, last_offset, max_timestamp_ms, view[position : position + size])
         position += size
 
@@ -429,7 +450,7 @@ def _range_within(layout: bytes, offset: int, max_bytes: int, *, at_least_one: b
     """Return the byte range of the group's batches that reach `offset` and fit into `max_bytes`."""
     position = 0
     start = -1
-    for _, last_offset, _, size in _BATCH_LAYOUT.iter_unpack(layout):
+    for _, last_offset, _, size in BATCH_LAYOUT.iter_unpack(layout):
         if start < 0 and last_offset >= offset:
             start = position
         if start >= 0 and position + size - start > max_bytes and not (at_least_one and position == start):
