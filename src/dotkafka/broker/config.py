@@ -67,6 +67,13 @@ class BrokerConfig:
     group: GroupConfig = attrs.field(factory=GroupConfig)
     """Settings of the group coordinator."""
 
+    metadata_log_max_record_bytes_between_snapshots: int = 20 * 1024 * 1024
+    """When the records of `__cluster_metadata` have grown to so many bytes, a snapshot takes their place: a start reads
+    the snapshot and at most about that much more, however often topics were created and deleted."""
+    metadata_log_max_snapshot_interval_ms: int = 3_600_000
+    """And when there are new ones and the last snapshot was so long ago; 0 for never. Both are looked at with each
+    checkpoint."""
+
     tail_max_bytes: int = 64 * 1024 * 1024
     """Budget for recent batches in memory (L0), all partitions together. Also the most that L2 may lag behind: beyond
     it producers are slowed to the pace of checkpoints."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from dotkafka.broker import wal_entry
@@ -31,8 +32,6 @@ from dotkafka.protocol.error_codes import ErrorCode
 from dotkafka.storage.spi import Changes, PartitionChanges, TopicIdPartition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from dotkafka.broker.config import BrokerConfig
     from dotkafka.clock import Instant
     from dotkafka.log.config import LogConfig
@@ -44,6 +43,10 @@ MAX_FLUSH_BYTES: Final = 16 * 1024 * 1024
 """A flush that has gathered this much is closed, and a new one begun behind it: bounds one L1 entry."""
 RETRY_INTERVAL_MS: Final = 250
 """Pause before a call is made again that storage could not do now, say because the disk is full."""
+
+
+TakeSnapshot = Callable[[PartitionLog], Callable[[], bytes] | None]
+"""Returns what makes the bytes that stand for all durable records of a log, on whatever thread; None if not now."""
 
 
 class Flush:
@@ -113,6 +116,7 @@ class Shard:
         self._checkpoint_retry_at_ms: int | None = None
         self._checkpointing: CheckpointWork | None = None
         self._checkpoint_ends: dict[PartitionLog, int] = {}
+        self._snapshot_takers: dict[TopicIdPartition, TakeSnapshot] = {}
         self._tail_order: deque[tuple[PartitionLog, int]] = deque()
         """(partition, memory) of batches in L0, oldest first: in which order memory forgets."""
         self._tail_bytes = 0
@@ -140,6 +144,14 @@ class Shard:
             self._dirty.discard(log)
             self._uncheckpointed_bytes -= log.uncheckpointed_bytes
         self._deleted.append(partition)
+
+    def replace_by_snapshots(self, partition: TopicIdPartition, take_snapshot: TakeSnapshot) -> None:
+        """With each checkpoint, ask for something to keep in place of a partition's durable records.
+
+        If there is, the checkpoint saves it under `content_name`, and the log begins at its high watermark from then
+        on: in one step, so that a crash leaves the old or the new.
+        """
+        self._snapshot_takers[partition] = take_snapshot
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
@@ -342,6 +354,15 @@ class Shard:
             log.remove_expired_producers(now, self._config.producer_id_expiration_ms)
             partitions[log.partition] = log.changes_for_checkpoint()
             snapshots[snapshot_name(log.partition)] = log.snapshot(end_offset)
+        contents: dict[str, Callable[[], bytes]] = {}
+        for partition, take_snapshot in self._snapshot_takers.items():
+            log = self.log(partition)
+            content = take_snapshot(log)
+            if content is not None:
+                self._checkpoint_ends[log] = log.high_watermark
+                partitions[partition] = PartitionChanges(log_start_offset=log.high_watermark)
+                snapshots[snapshot_name(partition)] = log.snapshot(log.high_watermark)
+                contents[content_name(partition)] = content
         changes = Changes(
             epoch=self._writer.epoch,
             next_sequence=self._durable_sequence + 1,
@@ -352,7 +373,7 @@ class Shard:
         self._dirty = set()
         self._deleted = []
         self._dirty_since_ms = None
-        self._checkpointing = CheckpointWork(self._checkpoints, self.number, changes, inline=self._inline)
+        self._checkpointing = CheckpointWork(self._checkpoints, self.number, changes, contents, inline=self._inline)
         self._new_work.append(self._checkpointing)
 
     def _is_checkpoint_due(self, now: Instant, *, is_closing: bool) -> bool:
@@ -386,6 +407,8 @@ class Shard:
             before = log.uncheckpointed_bytes
             log.checkpointed(end_offset)
             self._uncheckpointed_bytes -= before - log.uncheckpointed_bytes
+            # Of those that a snapshot has replaced; L2 had it of all others.
+            log.increment_log_start_offset(work.changes.partitions[log.partition].log_start_offset)
         self._new_work.append(TrimWork(self._writer, work.changes.next_sequence, inline=self._inline))
         self._shrink_tail()
 
@@ -429,3 +452,8 @@ def refusal_for(error: StorageError) -> ApiError:
 def snapshot_name(partition: TopicIdPartition) -> str:
     """Return the name under which L2 keeps the snapshot of a partition."""
     return f"partition/{partition.topic_id.hex()}/{partition.partition}"
+
+
+def content_name(partition: TopicIdPartition) -> str:
+    """Return the name under which L2 keeps what stands for the records of a partition below its log start."""
+    return f"content/{partition.topic_id.hex()}/{partition.partition}"
