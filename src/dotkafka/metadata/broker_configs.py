@@ -82,6 +82,14 @@ _FIXED: Final = {
         ConfigType.INT,
         "A partition forgets a producer id that has been silent for so long; looked at with each checkpoint.",
     ),
+    "queued.max.request.bytes": (
+        ConfigType.LONG,
+        "Bytes of unanswered requests, of all connections together, beyond which those that hold most are not read.",
+    ),
+    "queued.max.response.bytes": (
+        ConfigType.LONG,
+        "Bytes of answers that clients have not taken yet, of all connections together. dotkafka's own.",
+    ),
     "socket.request.max.bytes": (ConfigType.INT, "Largest request; the connection of a larger one is closed."),
     "tail.max.bytes": (
         ConfigType.LONG,

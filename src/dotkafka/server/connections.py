@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from dotkafka.protocol.framing import SCRATCH_BYTES
+from dotkafka.server.request_memory import RequestMemory
 
 if TYPE_CHECKING:
     import asyncio
@@ -27,6 +28,7 @@ class Connections:
         self.driver = driver
         self.scratch = memoryview(bytearray(SCRATCH_BYTES))
         self._config = driver.broker.config
+        self.request_memory = RequestMemory(self._config.queued_max_request_bytes, self.__len__, loop)
         self._loop = loop
         self._open: dict[ConnectionProtocol, str] = {}
         self._per_host: Counter[str] = Counter()
@@ -72,6 +74,7 @@ class Connections:
             self._all_closed.set_result(None)
         if self._sweep is not None:
             self._sweep.cancel()
+        self.request_memory.stop()
         for protocol in tuple(self._open):
             protocol.stop_reading()
 
