@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -10,8 +11,6 @@ from dotkafka.protocol.framing import SCRATCH_BYTES
 from dotkafka.server.request_memory import RequestMemory
 
 if TYPE_CHECKING:
-    import asyncio
-
     from dotkafka.server.connection_protocol import ConnectionProtocol
     from dotkafka.server.driver import Driver
 
@@ -83,7 +82,8 @@ class Connections:
         for protocol in tuple(self._open):
             protocol.close_when_sent()
         if self._all_closed is not None:
-            await self._all_closed
+            # Shielded: a stop whose time is up cancels its wait, aborts the connections, and waits again.
+            await asyncio.shield(self._all_closed)
 
     def abort(self) -> None:
         """Close all connections now, whatever is unsent."""
