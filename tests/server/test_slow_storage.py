@@ -14,6 +14,7 @@ from dotkafka.broker.shard import MAX_FLUSH_BYTES
 from dotkafka.log.tail import BATCH_OVERHEAD_BYTES
 from dotkafka.protocol.messages.api_versions import API_VERSIONS, ApiVersionsRequest
 from dotkafka.protocol.messages.create_topics import CREATE_TOPICS, CreatableTopic, CreateTopicsRequest
+from dotkafka.protocol.messages.delete_topics import DELETE_TOPICS, DeleteTopicsRequest
 from dotkafka.protocol.messages.fetch import FETCH, FetchPartition, FetchRequest, FetchTopic
 from dotkafka.protocol.messages.produce import PRODUCE, PartitionProduceData, ProduceRequest, TopicProduceData
 from dotkafka.records.batch import encode_batch
@@ -133,6 +134,24 @@ async def test_reads_that_hang_stop_nobody_else(connect: Any, storage: Storage) 
         for reader in readers:
             _, answer = await reader.receive(FETCH, 12)
             assert len(answer.responses[0].partitions[0].records) == len(BATCH)
+
+
+async def test_an_idle_broker_frees_what_was_deleted(
+    connect: Any, storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is written any more, and the file shrinks all the same, until the room of a large topic is free."""
+    monkeypatch.setattr("dotkafka.storage.checkpoint_sqlite._REMOVED_GROUPS_PER_SAVE", 3)
+    monkeypatch.setattr("dotkafka.storage.checkpoint_sqlite._RELEASED_PAGES_PER_SAVE", 10)
+    path = tmp_path / "checkpoint.sqlite"
+    async with serve(data=storage, config=CONFIG) as server:
+        client = await connect(server)
+        await fill(server, client, "large")
+        assert path.stat().st_size > 3 * MIB
+        request = DeleteTopicsRequest(topic_names=["large"], timeout_ms=1000)
+        response = await client.request(DELETE_TOPICS, 5, request)
+        assert response.responses[0].error_code == 0
+        await until(lambda: path.stat().st_size < MIB)
+        await until(lambda: server.broker.shard.next_deadline_ms() is None)
 
 
 async def test_a_producer_that_is_faster_than_checkpoints_waits(connect: Any, storage: Storage, tmp_path: Path) -> None:

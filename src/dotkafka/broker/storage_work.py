@@ -13,7 +13,7 @@ from typing import Literal
 import attrs
 
 from dotkafka.errors import StorageError, StorageFailed
-from dotkafka.storage.spi import Buffer, Changes, CheckpointStore, TopicIdPartition, WalWriter
+from dotkafka.storage.spi import Buffer, Changes, CheckpointStore, SweepingStore, TopicIdPartition, WalWriter
 
 Lane = Literal["append", "checkpoint", "read"]
 
@@ -96,6 +96,20 @@ class CheckpointWork(StorageWork):
         made = {name: make() for name, make in self._late_snapshots.items()}
         changes = attrs.evolve(self.changes, snapshots={**self.changes.snapshots, **made}) if made else self.changes
         self._store.save(self._shard, changes)
+
+
+class SweepWork(StorageWork):
+    """Let L2 free some of the room of what it has been told to forget."""
+
+    lane: Lane = "checkpoint"
+
+    def __init__(self, store: SweepingStore, *, inline: bool) -> None:
+        super().__init__(inline=inline)
+        self._store = store
+        self.may_have_more = False
+
+    def _call(self) -> None:
+        self.may_have_more = self._store.sweep()
 
 
 class ReadWork(StorageWork):
