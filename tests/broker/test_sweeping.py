@@ -39,7 +39,7 @@ def test_portions_are_freed_with_pauses_until_none_is_left() -> None:
     assert first is not None
     assert sweeping.is_running
     sweeping.due(at(INTERVAL_MS))
-    assert sweeping.next_deadline_ms is None
+    assert sweeping.begin(at(10**6)) is None
     first.run()
     sweeping.completed(first, at(500))
     assert sweeping.next_deadline_ms == 500 + INTERVAL_MS

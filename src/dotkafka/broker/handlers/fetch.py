@@ -99,18 +99,16 @@ class WaitingFetch:
         self._answer(Reading(self._broker, self._request, self._context, self._exchange.version, self._cold))
 
     def _read_cold(self, cold: Sequence[tuple[FetchedPartition, PartitionLog]]) -> None:
-        """Read what memory has forgotten from L2, all partitions at once, and then look again."""
-        bytes_left = _most_bytes(self._broker, self._request)
+        """Read what memory has forgotten from L2, all partitions at once and no more than fits, and then look again."""
+        cold = cold[:MAX_COLD_READS]
+        share_bytes = _most_bytes(self._broker, self._request) // len(cold)
         outstanding = set()
-        for partition, log in cold[:MAX_COLD_READS]:
-            max_bytes = min(partition.max_bytes, bytes_left)
+        for partition, log in cold:
+            max_bytes = min(partition.max_bytes, share_bytes)
             work = self._broker.shard.read_cold(log.partition, partition.fetch_offset, max_bytes)
             self._hold(max_bytes)
             outstanding.add(work)
             self._broker.when_read(work, partial(self._cold_read, work, partition.key, outstanding))
-            bytes_left -= max_bytes
-            if bytes_left <= 0:
-                break
 
     def _hold(self, size_bytes: int) -> None:
         """Count what is being read from L2 until it becomes the answer."""
