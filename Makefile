@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs bench bench-codec fuzz crash kill power-cuts full-disk mutants golden setup clients clean
+.PHONY: help demo test check format docs bench bench-codec fuzz crash kill power-cuts full-disk mutants bench-restart golden setup clients clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,6 +33,9 @@ docs: setup  ## Build the documentation into docs/_build
 bench: setup  ## Throughput and latency, beside librdkafka's mock cluster in the same run
 	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/broker.py
+
+bench-restart: setup  ## Starting on data that are there: up to 10,000 partitions, after a stop and after kill -9
+	$(BIN)/python bench/restart.py
 
 bench-codec: setup  ## The codec, beside other Python codecs in the same run
 	$(BIN)/python bench/codec/run.py

@@ -188,6 +188,33 @@ def test_what_retention_takes_leaves_the_file_in_portions(tmp_path: Path, monkey
     assert path.stat().st_size < size_bytes / 4
 
 
+def test_sweeping_frees_all_there_is_and_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a save, portion by portion: deleted partitions, what retention took, and then the file's free pages."""
+    monkeypatch.setattr("dotkafka.storage.checkpoint_sqlite._REMOVED_GROUPS_PER_SAVE", 5)
+    monkeypatch.setattr("dotkafka.storage.checkpoint_sqlite._SWEPT_PARTITIONS_PER_SAVE", 2)
+    monkeypatch.setattr("dotkafka.storage.checkpoint_sqlite._RELEASED_PAGES_PER_SAVE", 20)
+    path = tmp_path / "checkpoint.db"
+    store = SqliteCheckpointStore(path)
+    partitions = [TopicIdPartition(PARTITION.topic_id, index) for index in range(5)]
+    stored = PartitionChanges(stored_batches(12, size=300_000))
+    store.save(0, Changes(0, 0, dict.fromkeys(partitions, stored)))
+    shortened = dict.fromkeys(partitions[:4], PartitionChanges(log_start_offset=110))
+    store.save(0, Changes(0, 1, shortened, deleted=partitions[4:]))
+    store.close()
+    store = SqliteCheckpointStore(path)
+    sweeps = 1
+    while store.sweep():
+        sweeps += 1
+        assert sweeps < 100
+    assert sweeps > 5
+    assert store._writer.execute("SELECT count(*) FROM batch_groups").fetchone() == (4,)
+    assert store._writer.execute("SELECT count(*) FROM deleted_partitions").fetchone() == (0,)
+    assert store._writer.execute("PRAGMA freelist_count").fetchone() == (0,)
+    assert [len(store.read(0, partition, 0, 10**9)) for partition in partitions[:4]] == [1] * 4
+    store.close()
+    assert path.stat().st_size < 4 * 300_000 + 20 * 65536
+
+
 def test_a_closed_store_says_so(tmp_path: Path) -> None:
     """Calls after close are StorageFailed; closing twice is no error."""
     store = SqliteCheckpointStore(tmp_path / "checkpoint.db")

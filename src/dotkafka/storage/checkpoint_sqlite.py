@@ -9,7 +9,8 @@ TRUNCATE with synchronous=FULL syncs the journal's end too, so that a power cut 
 ended.
 
 What retention, truncation or deletion has taken out of sight is removed in small portions by later saves, so that no
-save takes long because a large topic went. Its pages are used again, and the file shrinks as slowly.
+save takes long because a large topic went. Its pages are used again, and the file shrinks as slowly. While there is
+nothing to save, `sweep` goes on with it.
 """
 
 import contextlib
@@ -77,6 +78,8 @@ class SqliteCheckpointStore:
         self._failure: str | None = None
         self._swept_id = 0
         """The last partition that was looked at for groups that are out of sight."""
+        self._has_found_groups = True
+        """Whether such groups were there since the first partition was last looked at."""
         self._readers: list[sqlite3.Connection] = []
         with self._translated_errors("opening"):
             if not read_only:
@@ -130,11 +133,26 @@ class SqliteCheckpointStore:
                 )
                 _save_snapshots(connection, shard, changes)
                 # At least as much goes as comes, so that the file does not grow without end.
-                limit = max(_REMOVED_GROUPS_PER_SAVE, 2 * added)
-                limit -= _remove_groups_of_deleted(connection, limit)
-                self._swept_id = _sweep(connection, self._swept_id, limit)
-            # It releases a page per step, and `execute` makes but one step of a statement without columns.
-            connection.executescript(f"PRAGMA incremental_vacuum({_RELEASED_PAGES_PER_SAVE})")
+                self._sweep(connection, max(_REMOVED_GROUPS_PER_SAVE, 2 * added))
+            _release_pages(connection)
+
+    def sweep(self) -> bool:
+        """Remove some of what is out of sight and give some of its room back; return whether there may be more."""
+        connection = self._writer
+        with self._translated_errors("removing what was deleted"):
+            with _transaction(connection, "IMMEDIATE"):
+                may_have_more = self._sweep(connection, _REMOVED_GROUPS_PER_SAVE)
+            _release_pages(connection)
+            (free_pages,) = connection.execute("PRAGMA freelist_count").fetchone()
+        return may_have_more or free_pages > 0
+
+    def _sweep(self, connection: sqlite3.Connection, limit: int) -> bool:
+        """Remove up to `limit` groups that are out of sight; return whether there may be more."""
+        begins_a_round = self._swept_id == 0
+        left = limit - _remove_groups_of_deleted(connection, limit)
+        self._swept_id, left = _sweep(connection, self._swept_id, left)
+        self._has_found_groups = left < limit or (self._has_found_groups and not begins_a_round)
+        return self._has_found_groups or self._swept_id != 0
 
     def read(self, shard: int, partition: TopicIdPartition, offset: int, max_bytes: int) -> Sequence[Buffer]:
         """Return whole batches from `offset` on, several in one buffer; see `CheckpointStore.read`."""
@@ -326,8 +344,16 @@ def _remove_groups_of_deleted(connection: sqlite3.Connection, limit: int) -> int
     return removed
 
 
-def _sweep(connection: sqlite3.Connection, after_id: int, limit: int) -> int:
-    """Remove up to `limit` groups below log start offsets from the next few partitions; return the last looked at.
+def _release_pages(connection: sqlite3.Connection) -> None:
+    """Give some free pages back to the file system."""
+    # It releases a page per step, and `execute` makes but one step of a statement without columns.
+    connection.executescript(f"PRAGMA incremental_vacuum({_RELEASED_PAGES_PER_SAVE})")
+
+
+def _sweep(connection: sqlite3.Connection, after_id: int, limit: int) -> tuple[int, int]:
+    """Remove up to `limit` groups below log start offsets from the next few partitions.
+
+    Return the last partition that was looked at, 0 if it was the last of all, and how much is left of the limit.
 
     Those of a partition that changes go anyway; these are for one that nothing happens to any more.
     """
@@ -339,8 +365,8 @@ def _sweep(connection: sqlite3.Connection, after_id: int, limit: int) -> int:
         limit -= _remove_groups(connection, partition_id, log_start_offset, limit)
         if limit <= 0:
             # It may have more: the next save begins with it.
-            return int(partition_id) - 1
-    return int(partitions[-1][0]) if partitions else 0
+            return int(partition_id) - 1, limit
+    return (int(partitions[-1][0]) if len(partitions) == _SWEPT_PARTITIONS_PER_SAVE else 0), limit
 
 
 def _remove_groups(connection: sqlite3.Connection, partition_id: int, below_offset: int, limit: int) -> int:

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from dotkafka.clock import Instant
     from dotkafka.storage.spi import Changes
 
-CONFIG: Final = BrokerConfig(checkpoint_bytes=3000, tail_max_bytes=6000)
-"""So small that checkpoints and reads of L2 happen all the time."""
+CONFIG: Final = BrokerConfig(
+    checkpoint_bytes=3000, tail_max_bytes=6000, metadata_log_max_record_bytes_between_snapshots=500
+)
+"""So small that checkpoints, metadata snapshots and reads of L2 happen all the time."""
 
 MakeWal = Callable[[FileSystem, Callable[[int], bytes]], WriteAheadLog]
 """Makes the write-ahead log under test over a file system, with a source of random bytes."""
