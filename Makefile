@@ -42,8 +42,8 @@ bench-codec: setup  ## The codec, beside other Python codecs in the same run
 fuzz: setup  ## Fuzz all that reads bytes from a peer, for SECONDS (60)
 	$(BIN)/python fuzz/run.py --seconds $(or $(SECONDS),60)
 
-crash: setup  ## Check N (20000) crash states of a broker, or one again: STATE=SEED:NUMBER
-	$(BIN)/python fuzz/crash_states.py --states $(or $(N),20000) $(if $(STATE),--state $(STATE))
+crash: setup  ## Check N (20000) crash states of a broker, with SQLITE=1 on a real SQLite, or one: STATE=SEED:NUMBER
+	$(BIN)/python fuzz/crash_states.py --states $(or $(N),20000) $(if $(STATE),--state $(STATE)) $(if $(SQLITE),--sqlite)
 
 golden: setup clients  ## Record again what clients and Apache Kafka say to each other
 	$(BIN)/python -m tests.protocol.golden.record

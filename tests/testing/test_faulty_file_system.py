@@ -195,3 +195,32 @@ def test_who_listens_is_called_before_each_operation() -> None:
     files.fork().remove("folder/file")
     files.begin("the end")
     assert seen == [(0, []), (1, []), (2, []), (3, []), (4, ["file"])]
+
+
+@pytest.mark.parametrize(("survives", "found"), [(False, b"a" * 1500), (True, b"a" * 100 + bytes(1100) + b"b")])
+def test_a_file_that_is_cut_off_and_grows_again(survives, found):
+    """What was cut off comes back at most with a crash before the next sync; between, there are zeros."""
+    files = FaultyFileSystem()
+    file = files.open("f", create=True)
+    file.write_at(0, [b"a" * 1500])
+    file.sync()
+    files.sync_folder("")
+    file.write_at(700, [b"never synced"])
+    file.truncate(100)
+    file.write_at(1200, [b"b"])
+    left = files.fork(lambda: survives).open("f")
+    assert left.read_at(0, 2000) == found
+    file.sync()
+    left = files.fork(lambda: False).open("f")
+    assert left.read_at(0, 2000) == b"a" * 100 + bytes(1100) + b"b"
+
+
+def test_a_truncation_can_fail():
+    """Nothing is cut off then."""
+    files = FaultyFileSystem()
+    file = files.open("f", create=True)
+    file.write_at(0, [b"abc"])
+    files.fail_at(len(files.operations), errno.EIO)
+    with pytest.raises(OSError, match="Input/output"):
+        file.truncate(1)
+    assert file.size() == 3

@@ -15,7 +15,8 @@ save takes long because a large topic went. Its pages are used again, and the fi
 import contextlib
 import sqlite3
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from importlib.resources import files
 from os import PathLike
 from pathlib import Path
@@ -50,7 +51,9 @@ _BATCH_LAYOUT = struct.Struct(">qqqq")
 _PASSING_CONDITIONS = frozenset(
     {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_CANTOPEN}
 )
-
+_PASSING_ERRORS = frozenset({sqlite3.SQLITE_IOERR_NOMEM, sqlite3.SQLITE_IOERR_WRITE})
+"""A used-up quota (EDQUOT) is a failed write to SQLite, not a full disk. It has rolled back, and may be tried again;
+what no write has reported is found by the sync, whose failure is final."""
 
 _SELECT_GROUPS = (
     "SELECT layout, data, log_start_offset FROM partitions JOIN batch_groups USING (partition_id)"
@@ -61,13 +64,19 @@ _SELECT_GROUPS = (
 class SqliteCheckpointStore:
     """A checkpoint store in the SQLite file at `path`, made if there is none, with the folders above it.
 
+    Args:
+        path: of the file.
+        connect: makes its connections, instead of `sqlite3.connect(path)`: for tests on other files. It may be called
+            from several threads, and they use what it returns one after another.
+
     Raises:
         StorageFailed: the file is damaged, not a checkpoint store, or made by a newer dotkafka.
         StorageUnavailable: it cannot be opened now.
     """
 
-    def __init__(self, path: str | PathLike[str]) -> None:
+    def __init__(self, path: str | PathLike[str], *, connect: Callable[[], sqlite3.Connection] | None = None) -> None:
         self._path = Path(path)
+        self._connect = connect or partial(_connect, self._path)
         self._closed = False
         self._failure: str | None = None
         self._swept_id = 0
@@ -173,10 +182,6 @@ class SqliteCheckpointStore:
         while self._readers:
             self._readers.pop().close()
 
-    def _connect(self) -> sqlite3.Connection:
-        # Connections go from thread to thread, but only one at a time has one.
-        return sqlite3.connect(self._path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
-
     @contextlib.contextmanager
     def _reader(self) -> Iterator[sqlite3.Connection]:
         """Lend a connection that nobody else has; there are as many as there were readers at a time."""
@@ -210,10 +215,15 @@ class SqliteCheckpointStore:
             raise StorageUnavailable(f"{self._path}: {doing}: {error}") from error
 
 
+def _connect(path: Path) -> sqlite3.Connection:
+    # Connections go from thread to thread, but only one at a time has one.
+    return sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+
+
 def _may_pass(error: sqlite3.Error) -> bool:
     """Whether what went wrong may go well later, with the file as it was."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-    return code == sqlite3.SQLITE_IOERR_NOMEM or code & 0xFF in _PASSING_CONDITIONS
+    return code in _PASSING_ERRORS or code & 0xFF in _PASSING_CONDITIONS
 
 
 @contextlib.contextmanager

@@ -58,12 +58,20 @@ class _Node:
 
     def write(self, position: int, data: bytes) -> None:
         """Write what the next sync is to make durable."""
-        end = position + len(data)
+        # Behind the end of the file, zeros are written up to the position.
+        start, end = min(position, len(self.live)), position + len(data)
         _resize(self.live, max(len(self.live), end))
         self.live[position:end] = data
-        for sector in range(position // SECTOR_SIZE, -(-end // SECTOR_SIZE)):
+        for sector in range(start // SECTOR_SIZE, -(-end // SECTOR_SIZE)):
             content = bytes(self.live[sector * SECTOR_SIZE : (sector + 1) * SECTOR_SIZE])
             self.unsynced.setdefault(sector, self.forgotten.pop(sector, [])).append(content)
+
+    def truncate(self, size: int) -> None:
+        """Cut the file off; the disk has what was there until the next sync."""
+        _resize(self.live, size)
+        for sectors in (self.unsynced, self.forgotten):
+            for sector in [sector for sector in sectors if sector * SECTOR_SIZE >= size]:
+                del sectors[sector]
 
     def sync(self) -> None:
         """Make length and sectors durable, but for forgotten ones."""
@@ -309,6 +317,12 @@ class FaultyFile:
             _resize(self._node.live, size // 2)
             raise
         _resize(self._node.live, size)
+
+    def truncate(self, size: int) -> None:
+        """Cut the file off at `size` bytes; unsynced until `sync`."""
+        self._check_open()
+        self._file_system.begin(f"truncate {self._name}")
+        self._node.truncate(size)
 
     def size(self) -> int:
         """Return the length of the file in bytes."""
