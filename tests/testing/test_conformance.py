@@ -4,6 +4,7 @@
 
 import contextlib
 from threading import Event
+from typing import Any
 from unittest import SkipTest
 
 import attrs
@@ -115,7 +116,7 @@ def disturbed(engine, fault):
 class Subject:
     """How both kinds of engine are made and broken."""
 
-    engine = None
+    engine: Any
 
     def create_wal(self):
         return self.engine()
@@ -163,8 +164,8 @@ class TestStoreThatKeepsEveryPromise(Subject, CheckpointStoreConformance):
         return other, "store"
 
 
-WAL_FAULTS = {}
-STORE_FAULTS = {}
+WAL_FAULTS: dict[str, type[Wal]] = {}
+STORE_FAULTS: dict[str, type[Store]] = {}
 
 
 def fails(*checks, faults):
@@ -254,7 +255,7 @@ class WalWithOneShard(Wal):
 
 @wal_fails("it_says_whether_it_is_durable")
 class WalThatDoesNotSay(Wal):
-    durable = None
+    durable = None  # type: ignore[assignment]
 
 
 @wal_fails("the_next_sequence_is_that_of_the_next_append")
@@ -537,6 +538,9 @@ class StoreWithoutEmptySnapshots(Store):
 
 class StoreThatChangesRanges(Store):
     """Says something else of partitions than what it holds."""
+
+    def range_of(self, shard, partition):
+        raise NotImplementedError
 
     def load(self, shard):
         loaded = super().load(shard)

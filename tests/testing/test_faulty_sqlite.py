@@ -9,7 +9,7 @@ from tests.testing.test_crash_states import trim_before_the_checkpoint
 from dotkafka.broker.shard import Shard
 from dotkafka.errors import StorageFailed, StorageUnavailable
 from dotkafka.storage.checkpoint_sqlite import SqliteCheckpointStore
-from dotkafka.storage.spi import Changes, PartitionChanges
+from dotkafka.storage.spi import Changes, Checkpoint, PartitionChanges
 from dotkafka.testing import faulty_sqlite
 from dotkafka.testing.conformance import PARTITION, stored_batches
 from dotkafka.testing.crash_model import BrokenPromise
@@ -34,7 +34,7 @@ def states_after_crashes(choices=5):
     """Save all, and for each crash before any operation, yield what is found, and what was there before and after."""
     files = FaultyFileSystem()
     store = faulty_checkpoints(files)
-    found = []
+    found: list[tuple[Checkpoint | None, bytes]] = []
 
     def crash():
         choices_now = files.survivals(choices, str(len(files.operations)))
@@ -162,3 +162,13 @@ def test_large_statements_may_need_temporary_files():
     rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)"
     connection.execute(f"{rows} INSERT INTO t SELECT randomblob(1000) FROM n")
     assert len(connection.execute("SELECT a FROM t ORDER BY a").fetchall()) == 3000
+
+
+def test_the_same_seed_has_the_same_states():
+    """SQLite draws random numbers, but not for what it does; so a number means the same tomorrow."""
+    operations = []
+    for only in (None, 3, -1):
+        states = CrashStates(1, make_checkpoints=faulty_checkpoints, steps=10, choices=2, only=only)
+        states.run()
+        operations.append((states.count, states._workload.storage.files.operations))
+    assert operations[0] == operations[1] == operations[2]

@@ -278,7 +278,7 @@ def _sqlite_errors(kind: type[apsw.Error], code: int) -> Iterator[None]:
         if error.errno == errno.ENOSPC and code == apsw.SQLITE_IOERR_WRITE:
             kind, code = apsw.FullError, apsw.SQLITE_FULL
         translated = kind(str(error))
-        translated.extendedresult = code
+        translated.extendedresult = code  # type: ignore[attr-defined]  # apsw gives it to SQLite
         raise translated from error
 
 

@@ -20,7 +20,7 @@ Fault = AbstractContextManager[object]
 """As long as it is entered, storage is as its maker says; when it is left, all is well again."""
 
 
-def promised_by(seam: object) -> Callable[[Check[Subject]], Check[Subject]]:
+def promised_by(seam: Any) -> Callable[[Check[Subject]], Check[Subject]]:
     """Mark a check with what promises it in `dotkafka.storage.spi`; when the check fails, its error says so."""
 
     def decorate(check: Check[Subject]) -> Check[Subject]:

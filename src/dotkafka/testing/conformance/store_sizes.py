@@ -63,7 +63,9 @@ class StoreSizeChecks(StoreSubject):
         store.save(0, Changes(0, 1, {}, names[::2]))
         checkpoint = store.load(0)
         expected = {name: StoredRange(0, number + 1) for number, name in enumerate(names) if number % 2}
-        expect_true("the ranges of those left", condition=bool(checkpoint) and dict(checkpoint.partitions) == expected)
+        expect_true(
+            "the ranges of those left", condition=checkpoint is not None and dict(checkpoint.partitions) == expected
+        )
         for number in (0, 1, _PARTITIONS // 2 + 1, _PARTITIONS - 1):
             found = b"".join(store.read(0, names[number], 0, 100))
             expect(found, b"batch of %d" % number if number % 2 else b"", f"what is read of partition {number}")
@@ -76,7 +78,7 @@ class StoreSizeChecks(StoreSubject):
         snapshots = {"": b"", "a/b": bytes(3_000_000), "ß\n'\"": b"\x00\xff" * 100, "z" * 300: b"z"}
         store.save(0, Changes(0, 0, {}, (), snapshots))
         checkpoint = store.load(0)
-        expect_true("all are loaded", condition=bool(checkpoint) and dict(checkpoint.snapshots) == snapshots)
+        expect_true("all are loaded", condition=checkpoint is not None and dict(checkpoint.snapshots) == snapshots)
         store.save(0, Changes(0, 1, {}, (), dict.fromkeys(snapshots)))
         checkpoint = store.load(0)
         expect(checkpoint and dict(checkpoint.snapshots), {}, "the snapshots, when all are removed")
