@@ -83,7 +83,7 @@ def checkpoint_without_sync(files):
 def test_a_checkpoint_that_is_not_synced_is_found():
     """The log is trimmed, and the batches are nowhere."""
     with pytest.raises(BrokenPromise, match=r"^state 0:"):
-        CrashStates(0, make_checkpoints=checkpoint_without_sync, choices=4).run()
+        CrashStates(0, make_checkpoints=checkpoint_without_sync, choices=4, steps=60).run()
 
 
 def test_a_log_that_is_trimmed_too_early_is_found(monkeypatch):
@@ -91,7 +91,7 @@ def test_a_log_that_is_trimmed_too_early_is_found(monkeypatch):
     trim_before_the_checkpoint(monkeypatch)
     assert Shard._begin_checkpoint.__name__ == "begin_and_trim"
     with pytest.raises(BrokenPromise, match=r"^state 0:"):
-        CrashStates(0, make_checkpoints=faulty_checkpoints, choices=4).run()
+        CrashStates(0, make_checkpoints=faulty_checkpoints, choices=4, steps=60).run()
 
 
 def test_a_process_that_ends_during_a_save_leaves_nothing_of_it():
