@@ -159,6 +159,15 @@ class Shard:
         if self._retry_at_ms is not None:
             raise ApiError(ErrorCode.KAFKA_STORAGE_ERROR, "storage does not accept writes at present; try again later")
 
+    def check_room(self) -> None:
+        """Refuse a client's batch that memory has no room for while L2 takes nothing from it; after `check_writable`.
+
+        Raises:
+            ApiError: KAFKA_STORAGE_ERROR.
+        """
+        if self._checkpoint_retry_at_ms is not None and not self.has_room:
+            raise ApiError(ErrorCode.KAFKA_STORAGE_ERROR, "checkpoints cannot be saved at present; try again later")
+
     def write_batches(self, log: PartitionLog, base_offset: int, data: memoryview) -> None:
         """Add what a partition log has appended to the gathering flush. `data` must not change any more."""
         flush = self._gathering()
@@ -213,8 +222,13 @@ class Shard:
 
     @property
     def is_overloaded(self) -> bool:
-        """Whether L2 lags so far behind that producers must wait; not once they can only be refused."""
-        return self.failure is None and self._uncheckpointed_bytes >= self._config.tail_max_bytes
+        """Whether L2 lags so far behind that producers must wait; not while they can only be refused."""
+        return self.failure is None and self._checkpoint_retry_at_ms is None and not self.has_room
+
+    @property
+    def has_room(self) -> bool:
+        """Whether L2 is near enough for memory to take another batch of a client."""
+        return self._uncheckpointed_bytes < self._config.tail_max_bytes
 
     def _gathering(self) -> Flush:
         flush = self._flushes[-1]

@@ -22,6 +22,7 @@ from os import PathLike
 from pathlib import Path
 
 from dotkafka.errors import Fenced, StorageFailed, StorageUnavailable
+from dotkafka.storage.file_system import OsFileSystem
 from dotkafka.storage.spi import (
     Buffer,
     Changes,
@@ -83,7 +84,7 @@ class SqliteCheckpointStore:
         """The last partition that was looked at for groups that are out of sight."""
         self._readers: list[sqlite3.Connection] = []
         with self._translated_errors("opening"):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            OsFileSystem(self._path.parent).make_folder("")
             self._writer = self._connect()
             try:
                 _prepare(self._writer, self._path)

@@ -7,6 +7,7 @@ write for `pwritev`. On macOS `fsync` leaves data in the drive's cache, so `F_FU
 import errno
 import os
 import sys
+import weakref
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
@@ -112,6 +113,8 @@ class OsFileSystem:
 
     def __init__(self, directory: str | os.PathLike[str]) -> None:
         self._directory = Path(directory)
+        self._synced_folders: dict[str, int] = {}
+        weakref.finalize(self, _close_all, self._synced_folders)
 
     def open(self, name: str, *, create: bool = False) -> OsFile:
         """Open a file for reading and writing. With `create`, it must not exist yet and is empty."""
@@ -126,12 +129,23 @@ class OsFileSystem:
             return ()
 
     def make_folder(self, folder: str) -> None:
-        """Create a folder and those above it, durably; no error if it exists."""
+        """Create a folder and those above it, durably; no error if it exists.
+
+        What exists, the directory itself too, may be of a process that ended before it had synced the name: that is
+        done again.
+        """
         path = self._path(folder)
-        missing = [parent for parent in (path, *path.parents) if not parent.exists()]
-        for parent in reversed(missing):
-            parent.mkdir(exist_ok=True)
-            _sync_directory(parent.parent)
+        missing = [level for level in (path, *path.parents) if not level.exists()]
+        ours = [level for level in (path, *path.parents) if level.is_relative_to(self._directory)]
+        for level in reversed(missing):
+            level.mkdir(exist_ok=True)
+        for level in reversed(max(missing, ours, key=len)):
+            try:
+                _sync_directory(level.parent)
+            except PermissionError:
+                # Whoever may not read the folder above has not made this one.
+                if level in missing:
+                    raise
 
     def rename(self, old: str, new: str) -> None:
         """Rename a file, replacing what has the new name. Durable only after `sync_folder`."""
@@ -142,8 +156,16 @@ class OsFileSystem:
         self._path(name).unlink()
 
     def sync_folder(self, folder: str) -> None:
-        """Return once the folder's entries (creations, renames, removals) are on disk."""
-        _sync_directory(self._path(folder))
+        """Return once the folder's entries (creations, renames, removals) are on disk.
+
+        The first call opens the folder for good: later ones cannot fail because the process has too many open files,
+        which would look like a disk that cannot sync.
+        """
+        if sys.platform == "win32":
+            return  # NTFS journals folders itself, and has no call to wait for it
+        if folder not in self._synced_folders:
+            self._synced_folders[folder] = os.open(self._path(folder), os.O_RDONLY | os.O_CLOEXEC)
+        os.fsync(self._synced_folders[folder])
 
     def lock(self, name: str, holder: str) -> "OsFolderLock":
         """Take an exclusive lock that ends with the process; `holder` is told to those who come too late.
@@ -182,6 +204,11 @@ class OsFolderLock:
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
+
+
+def _close_all(descriptors: dict[str, int]) -> None:
+    for descriptor in descriptors.values():
+        os.close(descriptor)
 
 
 if sys.platform == "win32":

@@ -195,7 +195,7 @@ class CrashWorkload:
 
     def produce(self) -> None:
         """Append batches to some partitions in one request, unless it would have to wait for L2."""
-        if self.shard.is_overloaded or not self.model.now.partitions:
+        if not self.shard.has_room or not self.model.now.partitions:
             return
         batches: dict[ModelTopicPartition, SentBatch] = {}
         changed: dict[ModelTopicPartition, ModelPartition] = {}
@@ -214,7 +214,7 @@ class CrashWorkload:
     def retry(self) -> None:
         """Send one of the last batches of a producer again, which changes nothing."""
         sent = {name: partition.sent for name, partition in self.model.now.partitions.items() if partition.sent}
-        if sent and not self.shard.is_overloaded:
+        if sent and self.shard.has_room:
             name = self._dice.choice(sorted(sent))
             self._send({name: self._dice.choice(sent[name])}, "a retry")
 

@@ -58,20 +58,25 @@ class _Node:
 
     def write(self, position: int, data: bytes) -> None:
         """Write what the next sync is to make durable."""
-        # Behind the end of the file, zeros are written up to the position.
-        start, end = min(position, len(self.live)), position + len(data)
-        _resize(self.live, max(len(self.live), end))
+        end = position + len(data)
+        self.resize(max(len(self.live), end))
         self.live[position:end] = data
-        for sector in range(start // SECTOR_SIZE, -(-end // SECTOR_SIZE)):
-            content = bytes(self.live[sector * SECTOR_SIZE : (sector + 1) * SECTOR_SIZE])
-            self.unsynced.setdefault(sector, self.forgotten.pop(sector, [])).append(content)
+        self._leave_unsynced(position, end)
 
-    def truncate(self, size: int) -> None:
-        """Cut the file off; the disk has what was there until the next sync."""
-        _resize(self.live, size)
+    def resize(self, size: int) -> None:
+        """Cut the file, or lengthen it with zeros."""
         for sectors in (self.unsynced, self.forgotten):
             for sector in [sector for sector in sectors if sector * SECTOR_SIZE >= size]:
                 del sectors[sector]
+        end = len(self.live)
+        _resize(self.live, size)
+        # Where the disk still has what was cut off before, the zeros are what a sync has to write.
+        self._leave_unsynced(end, min(size, len(self.disk)))
+
+    def _leave_unsynced(self, start: int, end: int) -> None:
+        for sector in range(start // SECTOR_SIZE, -(-end // SECTOR_SIZE) if end > start else 0):
+            content = bytes(self.live[sector * SECTOR_SIZE : (sector + 1) * SECTOR_SIZE])
+            self.unsynced.setdefault(sector, self.forgotten.pop(sector, [])).append(content)
 
     def sync(self) -> None:
         """Make length and sectors durable, but for forgotten ones."""
@@ -314,15 +319,15 @@ class FaultyFile:
         try:
             self._file_system.begin(f"allocate {self._name}")
         except (PowerCut, OSError):
-            _resize(self._node.live, size // 2)
+            self._node.resize(size // 2)
             raise
-        _resize(self._node.live, size)
+        self._node.resize(size)
 
-    def truncate(self, size: int) -> None:
-        """Cut the file off at `size` bytes; unsynced until `sync`."""
+    def resize(self, size: int) -> None:
+        """Cut the file, or lengthen it with zeros; unsynced until `sync`."""
         self._check_open()
-        self._file_system.begin(f"truncate {self._name}")
-        self._node.truncate(size)
+        self._file_system.begin(f"resize {self._name}")
+        self._node.resize(size)
 
     def size(self) -> int:
         """Return the length of the file in bytes."""

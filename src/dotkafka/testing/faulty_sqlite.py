@@ -201,7 +201,7 @@ class _File:
     def xTruncate(self, newsize: int) -> None:  # noqa: N802
         """Cut the file off."""
         with _sqlite_errors(apsw.IOError, apsw.SQLITE_IOERR_TRUNCATE):
-            self._file.truncate(newsize)
+            self._file.resize(newsize)
 
     def xSync(self, flags: int) -> None:  # noqa: ARG002, N802
         """Make the bytes durable, and the name of a new journal."""
