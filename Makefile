@@ -45,8 +45,8 @@ bench-codec: setup  ## The codec, beside other Python codecs in the same run
 fuzz: setup  ## Fuzz all that reads bytes from a peer, for SECONDS (60)
 	$(BIN)/python fuzz/run.py --seconds $(or $(SECONDS),60)
 
-crash: setup  ## Check N (20000) crash states of a broker, or one again: STATE=SEED:NUMBER
-	$(BIN)/python fuzz/crash_states.py --states $(or $(N),20000) $(if $(STATE),--state $(STATE))
+crash: setup  ## Check N (20000) crash states of a broker, with SQLITE=1 on a real SQLite, or one: STATE=SEED:NUMBER
+	$(BIN)/python fuzz/crash_states.py --states $(or $(N),20000) $(if $(STATE),--state $(STATE)) $(if $(SQLITE),--sqlite)
 
 kill: setup  ## Kill a server process under real clients N (200) times, at named points and at any moment; SEED repeats
 	$(BIN)/python -m fuzz.breaking.kills --kills $(or $(N),200) $(if $(SEED),--seed $(SEED))

@@ -16,20 +16,25 @@ from dotkafka.testing.crash_check import check_produced, next_batch, observe, pr
 from dotkafka.testing.crash_model import BrokenPromise, ModelPartition, ModelTopicPartition
 from dotkafka.testing.crash_workload import CrashWorkload
 from dotkafka.testing.faulty_file_system import FailingCalls
+from dotkafka.testing.faulty_sqlite import faulty_checkpoints
+from dotkafka.testing.simulated_storage import MakeCheckpoints
 
 SEED = 0
 SEEDS = (SEED, 2)
 """Of workloads in which broker and storage see different things after a fault: a restart, or time."""
 STEPS = 60
+STEPS_WITH_SQLITE = 20
 PASSING = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE)
 FINAL = (errno.EIO, errno.EROFS)
 ALL_KINDS = {"open", "list", "read", "create", "allocate", "write", "sync", "sync_folder", "rename", "remove", "save"}
 NAME = ModelTopicPartition("t", 0)
 
 
-def run_with(seed: int, faults: FailingCalls) -> CrashWorkload:
+def run_with(
+    seed: int, faults: FailingCalls, make_checkpoints: MakeCheckpoints | None = None, steps: int = STEPS
+) -> CrashWorkload:
     """Run a workload with a fault, then lose power, keeping nothing and everything, and check what is left."""
-    workload = CrashWorkload(seed, steps=STEPS, faults=faults)
+    workload = CrashWorkload(seed, make_checkpoints=make_checkpoints, steps=steps, faults=faults)
     workload.run()
     for survives in (False, True):
         after = workload.storage.fork(partial(bool, survives))
@@ -66,6 +71,27 @@ def test_every_call_fails_once(seed, error_number):
     for failed, workload in every_call_fails(seed, error_number):
         is_final = error_number in FINAL or failed.startswith("sync")
         assert any(isinstance(failure, StorageFailed) for failure in workload.failures) == is_final, failed
+
+
+@pytest.mark.parametrize("error_number", [errno.ENOSPC, errno.EIO], ids=errno.errorcode.get)
+def test_every_call_of_sqlite_fails_once(error_number):
+    """No checkpoint is believed that is not there: the log is trimmed by those only that are.
+
+    A write that fails has been rolled back and is tried again, as after a full disk; a failed sync is final.
+    """
+    none = FailingCalls(0, 0, count=0)
+    run_with(SEED, none, faulty_checkpoints, STEPS_WITH_SQLITE)
+    seen = set()
+    for number, call in enumerate(none.calls):
+        if "sqlite" not in call:
+            continue
+        faults = FailingCalls(number, error_number)
+        workload = run_with(SEED, faults, faulty_checkpoints, STEPS_WITH_SQLITE)
+        (call,) = faults.failed  # noqa: PLW2901 (what SQLite has in its cache may differ)
+        seen.add(call.split()[0])
+        is_final = any(isinstance(failure, StorageFailed) for failure in workload.failures)
+        assert is_final == call.startswith(("sync", "read", "resize", "remove")), call
+    assert seen == {"open", "create", "read", "write", "sync", "resize", "remove"}
 
 
 def test_trying_a_sync_again_would_be_found(monkeypatch):

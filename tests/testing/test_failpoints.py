@@ -10,13 +10,13 @@ from dotkafka.storage.checkpoint_sqlite import SqliteCheckpointStore
 from dotkafka.storage.file_system import OsFileSystem
 from dotkafka.storage.spi import Changes, PartitionChanges
 from dotkafka.storage.wal_file import FileWal
-from dotkafka.testing.failpoints import SERVING_POINTS, START_POINTS, STOP_POINTS, Failpoints
-from dotkafka.testing.storage_conformance import (
+from dotkafka.testing.conformance import (
     PARTITION,
     CheckpointStoreConformance,
     WriteAheadLogConformance,
     stored_batches,
 )
+from dotkafka.testing.failpoints import SERVING_POINTS, START_POINTS, STOP_POINTS, Failpoints
 
 if TYPE_CHECKING:
     from pathlib import Path

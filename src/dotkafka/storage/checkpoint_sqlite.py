@@ -16,7 +16,8 @@ nothing to save, `sweep` goes on with it.
 import contextlib
 import sqlite3
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from importlib.resources import files
 from os import PathLike
 from pathlib import Path
@@ -52,7 +53,9 @@ BATCH_LAYOUT = struct.Struct(">qqqq")
 _PASSING_CONDITIONS = frozenset(
     {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_CANTOPEN}
 )
-
+_PASSING_ERRORS = frozenset({sqlite3.SQLITE_IOERR_NOMEM, sqlite3.SQLITE_IOERR_WRITE})
+"""A used-up quota (EDQUOT) is a failed write to SQLite, not a full disk. It has rolled back, and may be tried again;
+what no write has reported is found by the sync, whose failure is final."""
 
 _SELECT_GROUPS = (
     "SELECT layout, data, log_start_offset FROM partitions JOIN batch_groups USING (partition_id)"
@@ -63,17 +66,27 @@ _SELECT_GROUPS = (
 class SqliteCheckpointStore:
     """A checkpoint store in the SQLite file at `path`, made if there is none, with the folders above it.
 
-    With `read_only` nothing is made, locked or changed; the file must not change meanwhile either, and what a crash has
-    left of a save beside it is not looked at.
+    Args:
+        path: of the file.
+        read_only: nothing is made, locked or changed; the file must not change meanwhile either, and what a crash has
+            left of a save beside it is not looked at.
+        connect: makes its connections, instead of `sqlite3.connect(path)`: for tests on other files. It may be called
+            from several threads, and they use what it returns one after another.
 
     Raises:
         StorageFailed: the file is damaged, not a checkpoint store, or made by a newer dotkafka.
         StorageUnavailable: it cannot be opened now.
     """
 
-    def __init__(self, path: str | PathLike[str], *, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        *,
+        read_only: bool = False,
+        connect: Callable[[], sqlite3.Connection] | None = None,
+    ) -> None:
         self._path = Path(path)
-        self._read_only = read_only
+        self._connect = connect or partial(connect_read_only if read_only else _connect, self._path)
         self._closed = False
         self._failure: str | None = None
         self._swept_id = 0
@@ -200,12 +213,6 @@ class SqliteCheckpointStore:
         while self._readers:
             self._readers.pop().close()
 
-    def _connect(self) -> sqlite3.Connection:
-        # Connections go from thread to thread, but only one at a time has one.
-        if self._read_only:
-            return connect_read_only(self._path)
-        return sqlite3.connect(self._path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
-
     @contextlib.contextmanager
     def _reader(self) -> Iterator[sqlite3.Connection]:
         """Lend a connection that nobody else has; there are as many as there were readers at a time."""
@@ -239,10 +246,15 @@ class SqliteCheckpointStore:
             raise StorageUnavailable(f"{self._path}: {doing}: {error}") from error
 
 
+def _connect(path: Path) -> sqlite3.Connection:
+    # Connections go from thread to thread, but only one at a time has one.
+    return sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+
+
 def _may_pass(error: sqlite3.Error) -> bool:
     """Whether what went wrong may go well later, with the file as it was."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-    return code == sqlite3.SQLITE_IOERR_NOMEM or code & 0xFF in _PASSING_CONDITIONS
+    return code in _PASSING_ERRORS or code & 0xFF in _PASSING_CONDITIONS
 
 
 @contextlib.contextmanager

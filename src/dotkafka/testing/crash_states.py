@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from dotkafka.testing.crash_check import check_service, observe
 from dotkafka.testing.crash_model import BrokenPromise, CrashModel
 from dotkafka.testing.crash_workload import STEPS, CrashWorkload
-from dotkafka.testing.simulated_storage import MakeWal, SimulatedStorage, small_file_wal
+from dotkafka.testing.simulated_storage import MakeCheckpoints, MakeWal, SimulatedStorage, small_file_wal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +32,7 @@ class CrashStates:
     Args:
         seed: of the workload.
         make_wal: the write-ahead log under test.
+        make_checkpoints: the checkpoint store under test; by default one in memory, whose saves are there or not.
         steps: how long the workload is.
         choices: at most so many of what may survive one cut.
         only: the number of the one state to be checked; by default all are.
@@ -41,6 +42,7 @@ class CrashStates:
         self,
         seed: int,
         make_wal: MakeWal = small_file_wal,
+        make_checkpoints: MakeCheckpoints | None = None,
         *,
         steps: int = STEPS,
         choices: int = CHOICES,
@@ -54,7 +56,7 @@ class CrashStates:
         self._choices = choices
         self._only = only
         self._broken: Exception | None = None
-        self._workload = CrashWorkload(seed, make_wal, steps=steps)
+        self._workload = CrashWorkload(seed, make_wal, make_checkpoints, steps=steps)
         self._workload.storage.files.before_operation = self._cut
 
     def run(self) -> None:

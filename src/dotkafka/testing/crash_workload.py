@@ -51,7 +51,7 @@ from dotkafka.testing.crash_model import (
     ModelTopicPartition,
     SentBatch,
 )
-from dotkafka.testing.simulated_storage import MakeWal, SimulatedStorage, small_file_wal
+from dotkafka.testing.simulated_storage import MakeCheckpoints, MakeWal, SimulatedStorage, small_file_wal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,6 +92,7 @@ class CrashWorkload:
     Args:
         seed: the same seed does the same.
         make_wal: the write-ahead log under test.
+        make_checkpoints: the checkpoint store under test; by default one in memory, whose saves are there or not.
         steps: how many things happen.
         faults: lets calls of the file system fail. Without it nothing may be refused.
     """
@@ -100,11 +101,12 @@ class CrashWorkload:
         self,
         seed: int,
         make_wal: MakeWal = small_file_wal,
+        make_checkpoints: MakeCheckpoints | None = None,
         *,
         steps: int = STEPS,
         faults: Callable[[str], int] | None = None,
     ) -> None:
-        self.storage = SimulatedStorage(str(seed), make_wal)
+        self.storage = SimulatedStorage(str(seed), make_wal, make_checkpoints)
         self.model = CrashModel()
         self.now = START
         self.failures: list[StorageError] = []
