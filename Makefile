@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs bench bench-codec fuzz crash golden setup clients clean
+.PHONY: help demo test check format docs bench bench-codec fuzz crash sim golden setup clients clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,6 +44,9 @@ fuzz: setup  ## Fuzz all that reads bytes from a peer, for SECONDS (60)
 
 crash: setup  ## Check N (20000) crash states of a broker, or one again: STATE=SEED:NUMBER
 	$(BIN)/python fuzz/crash_states.py --states $(or $(N),20000) $(if $(STATE),--state $(STATE))
+
+sim: setup  ## Simulate SEEDS (100) storms, or STEPS events, or one SEED again with its trace
+	$(BIN)/python fuzz/simulation.py --seeds $(or $(SEEDS),100) $(if $(STEPS),--steps $(STEPS)) $(if $(SEED),--seed $(SEED))
 
 golden: setup clients  ## Record again what clients and Apache Kafka say to each other
 	$(BIN)/python -m tests.protocol.golden.record

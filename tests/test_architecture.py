@@ -23,6 +23,7 @@ TESTED_ELSEWHERE = {
 """Modules without a test module of their own, and why."""
 TESTED_TOGETHER = {
     "protocol/messages/": "tests/protocol/test_messages.py holds every message to Kafka's own descriptions",
+    "testing/simulation/": "a world is tested as a whole, in tests/simulation, with mistakes that it has to find",
     "testing/history/": "a history is judged as a whole, in tests/testing/test_history.py and test_history_model.py",
 }
 """Folders whose modules are tested as a whole, and why."""
