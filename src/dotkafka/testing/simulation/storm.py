@@ -142,7 +142,6 @@ class Storm:
 
     def _jump_clock(self) -> None:
         self._count("jumps of the wall clock")
-        # Not so far back that retention of records and offsets, which is days, would have to wait for it.
         self._world.scheduler.jump_wall_clock(
-            self._dice.choice((-DAY_MS // 48, -1_000, 1_000, DAY_MS // 48, DAY_MS // 2))
+            self._dice.choice((-DAY_MS // 48, -1_000, 1_000, DAY_MS // 48, DAY_MS // 4))
         )
