@@ -138,8 +138,10 @@ class MetadataLog:
         else:
             exchange.respond(response)
 
-    def _change_settled(self, _error: StorageError | None) -> None:
-        self._undurable_changes -= 1
+    def _change_settled(self, error: StorageError | None) -> None:
+        # One that never becomes durable stays in the image, and no answer may rest on it: a restart takes it back.
+        if error is None:
+            self._undurable_changes -= 1
 
     def _forget(self, topics: Sequence[TopicImage]) -> None:
         """Let go of what belongs to deleted topics."""
