@@ -14,7 +14,7 @@ from dotkafka.log.producer_state import ProducerStates
 from dotkafka.testing.simulation import Simulation, SimulationFailure
 from dotkafka.testing.simulation.scheduler import START_WALL_MS
 
-SEEDS = range(6)
+SEEDS = range(10)
 
 
 def answer_before_the_sync(monkeypatch):

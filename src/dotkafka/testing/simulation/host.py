@@ -57,6 +57,8 @@ class Host:
         self.process: Process | None = None
         self.faults: Callable[[str], int] | None = None
         """Lets calls of the disk fail, as in `FaultyFileSystem.fail_when`; kept through restarts."""
+        self.slowness = 1
+        """So many times longer than usual every call of the disk takes."""
 
     def set_faults(self, faults: Callable[[str], int] | None) -> None:
         """Let calls of the disk fail from now on, or with None no more."""
@@ -241,6 +243,7 @@ class Process:
         """Make a call at some moment, and have it return at a later one; what ends the process may come in between."""
         scheduler, dice = self.world.scheduler, self._host.dice
         latency_us = int(2 * dice.random() * LATENCIES_US[work.lane]) * (20 if dice.random() < 0.02 else 1)
+        latency_us *= self._host.slowness
         call_us = int(latency_us * dice.random())
 
         def call() -> None:

@@ -45,6 +45,7 @@ class Storm:
         self._is_over = False
         self._blows: tuple[Callable[[], None], ...] = (
             *(self._kill, self._cut_power, self._cut_power, self._stall_broker, self._fail_disk, self._fail_disk),
+            *(self._slow_disk, self._slow_disk),
             *(self._reset, self._reset, self._reset, self._darken, self._darken, self._slow_down, self._split),
             *(self._stall_client, self._stall_client, self._jump_clock),
             *crowd,
@@ -59,6 +60,7 @@ class Storm:
         """Let everything heal: what is broken is mended, and nothing breaks any more."""
         self._is_over = True
         self._host.set_faults(None)
+        self._host.slowness = 1
         self._host.storage.files.power_cut_at(-1)
         self._world.network.slow_share = 0.0
         for link in self._world.network.links():
@@ -107,6 +109,18 @@ class Storm:
 
         self._host.set_faults(error_for)
         self._for_a_while(2_000, lambda: self._host.set_faults(None))
+
+    def _slow_disk(self) -> None:
+        """Let the disk be slow for a while; at its end the power often goes, with much that is not synced."""
+        self._count("slow disks")
+        self._host.slowness = self._dice.choice((10, 100))
+
+        def end() -> None:
+            self._host.slowness = 1
+            if self._dice.random() < 0.5:
+                self._host.cut_power()
+
+        self._for_a_while(2_000, end)
 
     # -- the network ---------------------------------------------------------------------------------------------------
 
