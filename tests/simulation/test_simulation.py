@@ -12,8 +12,8 @@ import pytest
 from dotkafka.testing.simulation import Simulation, SimulationFailure
 from dotkafka.testing.simulation.trace import Violation
 
-SEEDS = 24
-"""Some 45,000 events each."""
+SEEDS = 26
+"""Some 39,000 events each."""
 REPLAY = """
 from dotkafka.testing.simulation import Simulation
 for seed in range(2):
