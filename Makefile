@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs bench bench-codec fuzz crash kill power-cuts full-disk mutants bench-restart golden setup clients clean
+.PHONY: help demo test check format docs bench bench-codec fuzz crash kill power-cuts full-disk mutants bench-restart sim golden setup clients clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -61,6 +61,9 @@ full-disk: setup  ## Fill up its disk, take its file descriptors away, make its 
 
 mutants: setup  ## Plant bugs, and see which instrument finds each; BUG=NAME plants one
 	$(BIN)/python fuzz/mutants.py $(if $(BUG),--bug $(BUG))
+
+sim: setup  ## Simulate SEEDS (100) storms, or STEPS events, or one SEED again with its trace
+	$(BIN)/python fuzz/simulation.py --seeds $(or $(SEEDS),100) $(if $(STEPS),--steps $(STEPS)) $(if $(SEED),--seed $(SEED))
 
 golden: setup clients  ## Record again what clients and Apache Kafka say to each other
 	$(BIN)/python -m tests.protocol.golden.record

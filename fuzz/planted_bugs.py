@@ -340,13 +340,13 @@ BUGS: Final = (
     ),
     PlantedBug(
         "retention-believes-the-clock",
-        "A wall clock that jumps ahead for a moment deletes the records.",
+        "A wall clock that jumps ahead for a moment deletes records, and makes producers forgotten.",
         RETENTION,
         (
             Edit(
-                "broker/retention.py",
-                "min(now.wall_ms, self._started.wall_ms + now.monotonic_ms - self._started.monotonic_ms)\n",
-                "now.wall_ms\n",
+                "clock.py",
+                "min(self.wall_ms, since.wall_ms + self.monotonic_ms - since.monotonic_ms)",
+                "self.wall_ms",
             ),
         ),
     ),

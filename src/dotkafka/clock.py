@@ -17,6 +17,13 @@ class Instant(NamedTuple):
     monotonic_ms: int
     wall_ms: int
 
+    def unhurried(self, since: "Instant") -> "Instant":
+        """Return this moment with a wall clock no later than the monotonic one allows since then.
+
+        What grows old by the wall clock must not do so because that jumps ahead.
+        """
+        return Instant(self.monotonic_ms, min(self.wall_ms, since.wall_ms + self.monotonic_ms - since.monotonic_ms))
+
 
 class Clock(Protocol):
     """Anything that can be asked for the present moment."""

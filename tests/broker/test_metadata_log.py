@@ -15,6 +15,7 @@ from dotkafka.metadata.image import METADATA_PARTITION, MetadataImage, TopicImag
 from dotkafka.metadata.records import encode_metadata_record
 from dotkafka.protocol.error_codes import ErrorCode
 from dotkafka.protocol.messages.fetch import FETCH, FetchPartition, FetchRequest, FetchTopic
+from dotkafka.protocol.messages.metadata import METADATA, MetadataRequest
 from dotkafka.protocol.messages.metadata_records import ConfigRecord, PartitionRecord, RemoveTopicRecord, TopicRecord
 from dotkafka.protocol.primitives import uuid_from_text
 from dotkafka.records.batch import encode_batch
@@ -39,6 +40,19 @@ def test_what_is_not_durable_is_not_there_after_a_restart(boot: Any) -> None:
     """A change that storage was never given is lost with the process."""
     boot().broker.metadata_log.create_topic("orders", 1, {})
     assert not boot().broker.metadata.topics_by_name
+
+
+def test_nobody_is_told_of_a_change_that_never_becomes_durable(machine: Any, boot: Any) -> None:
+    """Not when storage fails, and not later: a restart would take it back."""
+    running = boot()
+    client = running.connect()
+    client.create_topic("payments")
+    machine.wal.errors.append(StorageFailed("fsync failed"))
+    running.broker.metadata_log.create_topic("orders", 1, {})
+    running.settle()
+    assert running.broker.shard.failure is not None
+    client.send(METADATA, 9, MetadataRequest(topics=None))
+    assert client.is_closed_by_broker
 
 
 def test_the_image_survives_a_checkpoint(boot: Any) -> None:

@@ -512,3 +512,21 @@ def test_logs_are_made_on_demand(running):
     log = running.broker.shard.log(partition)
     assert isinstance(log, PartitionLog)
     assert running.broker.shard.log(partition) is log
+
+
+def test_a_jump_of_the_wall_clock_makes_no_producer_forgotten(running, client, topic):
+    """A retry after it gets its original offset, though the producer id would have expired by the wall clock."""
+
+    def produce(sequence):
+        record = Record(0, running.machine.now.wall_ms, None, b"value")
+        batch = encode_batch([record], producer_id=5, producer_epoch=0, base_sequence=sequence)
+        return bytes(batch)
+
+    first, second = produce(0), produce(1)
+    assert client.produce_batch(topic, first).base_offset == 0
+    assert client.produce_batch(topic, second).base_offset == 1
+    now = running.machine.now
+    running.machine.now = now._replace(wall_ms=now.wall_ms + 2 * running.broker.config.producer_id_expiration_ms)
+    running.advance(running.broker.config.checkpoint_interval_ms)
+    assert log_of(running, topic).uncheckpointed_bytes == 0
+    assert client.produce_batch(topic, second).base_offset == 1

@@ -71,7 +71,7 @@ class Groups:
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._coordinator = GroupCoordinator(broker.config.group, lambda: uuid_to_text(broker.random_bytes(16)))
-        self._waiting: set[Answerable[Any]] = set()
+        self._waiting: dict[Answerable[Any], None] = {}
         """Requests that the coordinator has not answered yet: a JoinGroup waits for the other members, say."""
         self._unsettled = 0
         """Batches of records that are on their way to L1."""
@@ -119,7 +119,7 @@ class Groups:
         except ApiError as error:
             (reply_to or exchange).respond(refuse(request, exchange.version, error.error_code))
             return
-        self._waiting.add(reply_to or exchange)
+        self._waiting[reply_to or exchange] = None
         context = RequestContext(exchange.version, exchange.client_id, f"/{exchange.connection.peer_host}")
         self._apply(self._coordinator.handle(request, context, reply_to or exchange, self._broker.now))
 
@@ -138,7 +138,7 @@ class Groups:
 
     def give_up(self) -> None:
         """Let nobody wait for a coordinator that can write no more: close the connections of those who do."""
-        waiting, self._waiting = self._waiting, set()
+        waiting, self._waiting = self._waiting, {}
         for target in waiting:
             target.close_connection()
 
@@ -172,7 +172,7 @@ class Groups:
     def _send(self, replies: tuple[Reply, ...], error: StorageError | None) -> None:
         for reply in replies:
             target: Any = reply.reply_to
-            self._waiting.discard(target)
+            self._waiting.pop(target, None)
             if error is None:
                 target.respond(reply.response)
             else:

@@ -200,11 +200,12 @@ class MetadataLog:
         else:
             exchange.respond(response)
 
-    def _change_settled(self, _error: StorageError | None) -> None:
-        # After an error no checkpoint follows.
-        self._durable_records += self._undurable.popleft()
-        if not self._undurable or len(self._durable_records) >= _BATCH_RECORDS:
-            self._take_durable_image()
+    def _change_settled(self, error: StorageError | None) -> None:
+        # One that never becomes durable stays in the image, and no answer may rest on it: a restart takes it back.
+        if error is None:
+            self._durable_records += self._undurable.popleft()
+            if not self._undurable or len(self._durable_records) >= _BATCH_RECORDS:
+                self._take_durable_image()
 
     def _forget(self, topics: Sequence[TopicImage]) -> None:
         """Let go of what belongs to deleted topics."""

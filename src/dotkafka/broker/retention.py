@@ -68,13 +68,10 @@ class Retention:
         topic = broker.metadata.topics_by_id.get(partition.topic_id)
         log = broker.shard.logs.get(partition)
         if topic is not None and log is not None:
-            offset = log.log_start_offset_after_retention(broker.log_config(topic), self._now_ms())
+            offset = log.log_start_offset_after_retention(
+                broker.log_config(topic), broker.now.unhurried(self._started).wall_ms
+            )
             broker.shard.delete_records(log, offset)
-
-    def _now_ms(self) -> int:
-        """Return the time by which records grow old; see the module."""
-        now = self._broker.now
-        return min(now.wall_ms, self._started.wall_ms + now.monotonic_ms - self._started.monotonic_ms)
 
 
 def _partitions(image: MetadataImage) -> Iterator[TopicIdPartition]:

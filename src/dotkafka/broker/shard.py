@@ -102,6 +102,7 @@ class Shard:
         self._tail_bytes = 0
         """Memory of L0, all partitions together."""
         self._uncheckpointed_bytes = 0
+        self._started: Instant | None = None
 
     @property
     def leader_epoch(self) -> int:
@@ -209,6 +210,7 @@ class Shard:
 
     def recovered(self, now: Instant) -> None:
         """Recovery is over: what it replayed is due for a checkpoint as if it had just been written."""
+        self._started = now
         self._sweeping.due(now)
         if self._dirty or self._deleted:
             self._dirty_since_ms = now.monotonic_ms
@@ -351,10 +353,12 @@ class Shard:
         if self._checkpointing is not None or not self._is_checkpoint_due(now, is_closing=is_closing):
             return
         self._checkpoint_ends = {log: log.high_watermark for log in self._dirty}
+        # A jump of the wall clock makes no producer forgotten, or its next retry would be taken for something new.
+        unhurried = now.unhurried(self._started or now)
         partitions: dict[TopicIdPartition, PartitionChanges] = {}
         snapshots: dict[str, bytes | None] = {snapshot_name(partition): None for partition in self._deleted}
         for log, end_offset in self._checkpoint_ends.items():
-            log.remove_expired_producers(now, self._config.producer_id_expiration_ms)
+            log.remove_expired_producers(unhurried, self._config.producer_id_expiration_ms)
             partitions[log.partition] = log.changes_for_checkpoint()
             snapshots[snapshot_name(log.partition)] = log.snapshot(end_offset)
         contents: dict[str, Callable[[], bytes]] = {}

@@ -13,7 +13,7 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
-from dotkafka.protocol.framing import FrameReader
+from dotkafka.broker.intake import Intake
 
 if TYPE_CHECKING:
     from dotkafka.broker.connection import Connection
@@ -46,10 +46,8 @@ class ConnectionProtocol(asyncio.BufferedProtocol):
         self._local_host = local_host
         self._transport: asyncio.Transport
         self._connection: Connection | None = None
-        self._reader = FrameReader(self._broker.config.socket_request_max_bytes, connections.scratch)
+        self._intake: Intake
         self._memory = connections.request_memory
-        self._received: deque[bytearray] = deque()
-        self._received_bytes = 0
         self._unsent: deque[Buffer] = deque()
         self._is_reading = True
         self._may_write = True
@@ -74,6 +72,7 @@ class ConnectionProtocol(asyncio.BufferedProtocol):
         now = self._driver.clock.now()
         self._active_ms = now.monotonic_ms
         self._connection = self._broker.connect(peer_host, (self._local_host or reached_host, port), now)
+        self._intake = Intake(self._broker, self._connection, self._connections.scratch)
         self._driver.attach(self._connection, self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -81,32 +80,29 @@ class ConnectionProtocol(asyncio.BufferedProtocol):
         if exc is not None:
             _logger.debug("lost the connection from %s: %s", self._peer, exc)
         self._memory.forget(self)
-        self._received.clear()
         self._unsent.clear()
         if self._connection is not None:
+            self._intake.clear()
             self._driver.detach(self._connection)
             self._connection = None
         self._connections.leave(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 (the event loop's guess; ours is better)
         """Return where to receive the next bytes."""
-        return self._reader.buffer()
+        # One that was not admitted is closed already, and what it still sends is thrown away.
+        return self._connections.scratch if self._connection is None else self._intake.buffer()
 
     def buffer_updated(self, nbytes: int) -> None:
         """Give the broker the frames that are complete now."""
         if self._connection is None:
             return
-        self._reader.first_bytes = self._memory.first_bytes
-        frames = self._reader.received(nbytes)
+        self._intake.received(nbytes, self._memory.first_bytes)
         now = self._driver.clock.now()
         self._active_ms = now.monotonic_ms
-        if frames:
-            self._received.extend(frames)
-            self._received_bytes += sum(map(len, frames))
-            self._serve(self._connection, now)
+        if self._intake.is_waiting:
+            self._serve(now)
         else:
             self._update_reading()
-        self._close_on_bad_frame(self._connection)
 
     def pause_writing(self) -> None:
         """The client does not read as fast as it asks: keep the rest, and read no more of its requests."""
@@ -134,9 +130,8 @@ class ConnectionProtocol(asyncio.BufferedProtocol):
             return
         if connection.is_closing or (self._closes_when_sent and not connection.pending_requests):
             self._transport.close()
-        elif self._received:
-            self._serve(connection, now)
-            self._close_on_bad_frame(connection)
+        elif self._intake.is_waiting:
+            self._serve(now)
         else:
             self._update_reading()
 
@@ -165,27 +160,15 @@ class ConnectionProtocol(asyncio.BufferedProtocol):
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
-    def _serve(self, connection: Connection, now: Instant) -> None:
-        """Give the broker frames for as long as it takes them."""
-        broker = self._broker
+    def _serve(self, now: Instant) -> None:
+        """Give the broker frames for as long as it takes them, and the client its answers."""
         try:
-            while self._received and self._may_write and broker.may_read(connection):
-                frame = self._received.popleft()
-                self._received_bytes -= len(frame)
-                broker.receive(connection, frame, now)
+            if self._may_write:
+                self._intake.serve(now)
         except Exception:
             # A bug of ours. It must cost this client its connection, and nobody else anything.
             _logger.exception("a request from %s failed; closing its connection", self._peer)
             self._transport.abort()
-        self._update_reading()
-        self._driver.schedule()
-
-    def _close_on_bad_frame(self, connection: Connection) -> None:
-        error = self._reader.error
-        if error is None or self._received or connection.is_doomed:
-            return
-        _logger.warning("closing the connection from %s: %s (socket.request.max.bytes)", self._peer, error)
-        connection.close_when_answered()
         self._update_reading()
         self._driver.schedule()
 
@@ -209,17 +192,13 @@ class ConnectionProtocol(asyncio.BufferedProtocol):
             self._transport.write(part)
 
     def _update_reading(self) -> None:
-        connection = self._connection
-        may_read = False
-        if connection is not None:
-            held_bytes = self._reader.held_bytes + self._received_bytes + connection.request_bytes
-            may_read = (
-                self._memory.may_hold_more(self, held_bytes)
-                and self._may_write
-                and not self._stops_reading
-                and not self._received
-                and self._broker.may_read(connection)
-            )
+        may_read = (
+            self._connection is not None
+            and self._memory.may_hold_more(self, self._intake.held_bytes)
+            and self._may_write
+            and not self._stops_reading
+            and self._intake.may_read
+        )
         if may_read == self._is_reading:
             return
         self._is_reading = may_read

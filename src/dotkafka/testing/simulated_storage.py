@@ -16,6 +16,7 @@ from collections.abc import Callable
 from copy import copy
 from typing import TYPE_CHECKING, Final
 
+from dotkafka.broker.broker import Broker
 from dotkafka.broker.config import BrokerConfig
 from dotkafka.storage.memory import MemoryCheckpointStore
 from dotkafka.storage.spi import CheckpointStore, FileSystem, WriteAheadLog
@@ -78,12 +79,16 @@ class SimulatedStorage:
         self._make_checkpoints = make_checkpoints
         self._dice = random.Random(seed)  # noqa: S311 (the same seed gives the same crash)
 
-    def boot(self, now: Instant) -> HandDrivenBroker:
-        """Start a broker on what is there, as a new process does."""
+    def open(self, now: Instant, config: BrokerConfig = CONFIG) -> Broker:
+        """Open a broker on what is there, as a new process does; see `Broker.open` for what it raises."""
         random_bytes = self._dice.randbytes
         wal = self._make_wal(self.files, random_bytes)
         checkpoints = self._make_checkpoints(self.files) if self._make_checkpoints else self.checkpoints
-        return HandDrivenBroker.open(CONFIG, wal, checkpoints, now, random_bytes)
+        return Broker.open(config, wal, checkpoints, now=now, random_bytes=random_bytes)
+
+    def boot(self, now: Instant) -> HandDrivenBroker:
+        """Start a broker whose storage calls are made by hand."""
+        return HandDrivenBroker(self.open(now), now)
 
     def fork(self, keep: Callable[[], bool]) -> SimulatedStorage:
         """Return the storage as a power cut at this moment leaves it; this one goes on."""
