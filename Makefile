@@ -60,7 +60,7 @@ full-disk: setup  ## Fill up its disk, take its file descriptors away, make its 
 	$(BIN)/python -m fuzz.breaking.full_disk
 
 mutants: setup  ## Plant bugs, and see which instrument finds each; BUG=NAME plants one
-	$(BIN)/python fuzz/mutants.py $(if $(BUG),--bug $(BUG))
+	$(BIN)/python -m fuzz.mutants $(if $(BUG),--bug $(BUG))
 
 sim: setup  ## Simulate SEEDS (100) storms, or STEPS events, or one SEED again with its trace
 	$(BIN)/python fuzz/simulation.py --seeds $(or $(SEEDS),100) $(if $(STEPS),--steps $(STEPS)) $(if $(SEED),--seed $(SEED))

@@ -1,4 +1,4 @@
-"""The instruments that look for broken promises, as commands: what `python fuzz/mutants.py` turns on planted bugs."""
+"""The instruments that look for broken promises, as commands: what `python -m fuzz.mutants` turns on planted bugs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _pytest(*paths: str) -> tuple[str, ...]:
 CRASH_STATES: Final = Instrument("crash states", ("fuzz/crash_states.py", "--states", "20000", "--processes", "1"))
 FAILING_CALLS: Final = Instrument("failing calls", _pytest("tests/broker/test_storage_faults.py"))
 STORAGE: Final = Instrument("storage conformance", _pytest("tests/storage"))
-SIMULATION: Final = Instrument("simulation", ("fuzz/simulation.py", "--seeds", "20"))
+SIMULATION: Final = Instrument("simulation", ("fuzz/simulation.py", "--seeds", "20", "--processes", "1"))
 MODELS: Final = Instrument(
     "models",
     _pytest(
@@ -30,4 +30,6 @@ MODELS: Final = Instrument(
 GROUPS: Final = Instrument("group scenarios and invariants", _pytest("tests/coordinator"))
 RETENTION: Final = Instrument("retention", _pytest("tests/broker/test_retention.py"))
 
-INSTRUMENTS: Final = (CRASH_STATES, FAILING_CALLS, STORAGE, SIMULATION, MODELS, GROUPS, RETENTION)
+KILLS: Final = Instrument("kill -9", ("-m", "fuzz.breaking.kills", "--kills", "10", "--seed", "1"))
+
+INSTRUMENTS: Final = (CRASH_STATES, FAILING_CALLS, STORAGE, SIMULATION, MODELS, GROUPS, RETENTION, KILLS)

@@ -1,10 +1,10 @@
 """Do the instruments find bugs? Plants known ones, one by one, and tells which instrument finds each: `make mutants`.
 
-    python fuzz/mutants.py                          every bug, until an instrument finds it
-    python fuzz/mutants.py --bug NAME --bug NAME    these
-    python fuzz/mutants.py --every-instrument       which instruments find each, not only the first
-    python fuzz/mutants.py --first-instrument       only the one that is to be asked first
-    python fuzz/mutants.py --plant-only             whether they can be planted: the source may have moved on
+    python -m fuzz.mutants                          every bug, until an instrument finds it
+    python -m fuzz.mutants --bug NAME --bug NAME    these
+    python -m fuzz.mutants --every-instrument       which instruments find each, not only the first
+    python -m fuzz.mutants --first-instrument       only the one that is to be asked first
+    python -m fuzz.mutants --plant-only             whether they can be planted: the source may have moved on
 
 A bug is planted into a copy of the source; the project itself is not touched. The bugs are in fuzz/planted_bugs.py,
 the instruments in fuzz/instruments.py. Each instrument is first held to the source as it is: it has to find nothing.
@@ -22,8 +22,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from instruments import INSTRUMENTS, Instrument
-from planted_bugs import BUGS, PlantedBug
+from fuzz.instruments import INSTRUMENTS, Instrument
+from fuzz.planted_bugs import BUGS, PlantedBug
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -1,13 +1,13 @@
 """Bugs that logs, databases and brokers have had, to be planted in this one: do the instruments find them?
 
-Each is a change of the source that is easily made and reads well. `python fuzz/mutants.py` plants them one by one.
+Each is a change of the source that is easily made and reads well. `python -m fuzz.mutants` plants them one by one.
 """
 
 from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from instruments import CRASH_STATES, FAILING_CALLS, GROUPS, MODELS, RETENTION, SIMULATION, STORAGE, Instrument
+from fuzz.instruments import CRASH_STATES, FAILING_CALLS, GROUPS, MODELS, RETENTION, SIMULATION, STORAGE, Instrument
 
 
 class Edit(NamedTuple):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-FUZZ = Path(__file__).parents[1] / "fuzz"
+PROJECT = Path(__file__).parents[1]
 FOUND_IN_EVERY_RUN = (
     "append-without-sync",
     "no-folder-sync",
@@ -21,8 +21,8 @@ FOUND_IN_EVERY_RUN = (
 
 def run(*arguments: str) -> str:
     """Run the script to its end, and return what it prints."""
-    command = [sys.executable, str(FUZZ / "mutants.py"), *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    command = [sys.executable, "-m", "fuzz.mutants", *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True, cwd=PROJECT).stdout
 
 
 def test_every_bug_can_be_planted() -> None:
