@@ -20,6 +20,7 @@ from dotkafka.storage.spi import (
     Changes,
     CheckpointStore,
     PartitionChanges,
+    Replacement,
     StoredBatch,
     StoredRange,
     TopicIdPartition,
@@ -404,6 +405,27 @@ class CheckpointStoreConformance:
         expect(restarted.load(0), before, "the checkpoint")
         expect(self._read(restarted, 15), _joined(batches[1:]), "the batches")
         restarted.close()
+
+    def test_compaction_replaces_batches(self) -> None:
+        """Batches within a range of offsets give way to others; what is around them, and all offsets, stay."""
+        store = self.create_store()
+        batches = stored_batches(20)
+        for number in range(10):
+            self._save(store, number, PartitionChanges(batches[2 * number : 2 * number + 2]))
+        short = [batch._replace(data=b"short", max_timestamp_ms=7000) for batch in (batches[5], batches[7])]
+        added = stored_batches(1, first=20)
+        for _ in range(2):
+            self._save(store, 10, PartitionChanges(added, replacement=Replacement(50, 90, short)))
+        expected = [*batches[:5], *short, *batches[9:], *added]
+        expect(self._range(store), StoredRange(0, 210), "the range")
+        expect(self._read(store, 0), _joined(expected), "all batches")
+        expect(self._read(store, 65), _joined(expected[6:]), "from within a gap")
+        expect(store.batch_for_timestamp(0, PARTITION, 6500, 0), b"short", "the batch for a timestamp")
+        self._save(store, 11, PartitionChanges(log_start_offset=85, replacement=Replacement(50, 90)))
+        expect(self._read(store, 85), _joined(expected[7:]), "what is left above the log start offset")
+        self._save(store, 12, PartitionChanges(replacement=Replacement(90, 210, [added[0]._replace(data=b"")])))
+        expect((self._range(store), self._read(store, 85)), (StoredRange(85, 210), b""), "an end without bytes")
+        store.close()
 
     def _save(self, store: CheckpointStore, next_sequence: int, changes: PartitionChanges) -> None:
         store.save(0, Changes(0, next_sequence, {PARTITION: changes}))
