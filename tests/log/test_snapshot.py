@@ -39,6 +39,7 @@ SNAPSHOTS = st.builds(
         st.lists(tuples_of(AbortedTransaction)).map(tuple),
     ),
     extents=st.lists(tuples_of(Extent)),
+    first_dirty_offset=INTEGERS,
 )
 EMPTY = LogSnapshot(0, None, [], {}, TransactionsImage((), ()), [])
 
@@ -54,8 +55,8 @@ def test_there_and_back(snapshot: LogSnapshot) -> None:
 def test_version_of_the_future() -> None:
     """A form that is not known is refused by its number."""
     content = json.loads(encode_snapshot(EMPTY))
-    content["version"] = 3
-    with pytest.raises(StorageFailed, match="version 3"):
+    content["version"] = 4
+    with pytest.raises(StorageFailed, match="version 4"):
         decode_snapshot(json.dumps(content).encode())
 
 

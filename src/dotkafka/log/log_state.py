@@ -7,6 +7,7 @@ the last checkpoint can be undone, so the state at any batch boundary from there
 from collections.abc import Iterator
 from itertools import chain
 
+from dotkafka.log.compaction import Compacted
 from dotkafka.log.extents import Extent, Extents
 from dotkafka.log.leader_epochs import LeaderEpochs
 from dotkafka.log.producer_state import ProducerStates
@@ -25,6 +26,7 @@ class LogState:
         "_max_timestamp",
         "_saved_max_timestamp",
         "_tail",
+        "first_dirty_offset",
         "forgotten_max_timestamp_ms",
         "leader_epochs",
         "producers",
@@ -42,6 +44,8 @@ class LogState:
         """Of all batches that the log has had."""
         self._saved_max_timestamp: TimestampedBatch | None = None
         """Of those that are checkpointed."""
+        self.first_dirty_offset = 0
+        """Below it the log is compacted."""
         self.forgotten_max_timestamp_ms = NO_TIMESTAMP
         """Of those that are not in L0 any more: an upper bound."""
 
@@ -86,20 +90,49 @@ class LogState:
         self.transactions.truncate_from_start(offset)
         self._extents.remove_below(offset)
 
+    def compacted(self, compacted: Compacted, log_start_offset: int) -> None:
+        """Compaction puts other batches in the place of some that are checkpointed."""
+        replacement = compacted.replacement
+        start_offset, end_offset = replacement.start_offset, replacement.end_offset
+        self._extents.replace(start_offset, end_offset, compacted.old_size_bytes, compacted.extents())
+        self._extents.remove_below(log_start_offset)
+        self.transactions.forget_aborted(compacted.dropped_aborts)
+        largest = self._saved_max_timestamp
+        if largest is not None and start_offset <= largest.base_offset < end_offset:
+            self._saved_max_timestamp = self._largest_extent(log_start_offset)
+            if self._max_timestamp == largest:
+                self._max_timestamp = None
+                self._max_timestamp = self._max_timestamp_at(self._tail.end_offset)
+
+    def _largest_extent(self, log_start_offset: int) -> TimestampedBatch | None:
+        """Return the largest timestamp that is checkpointed, and an offset from which on its batch is the first."""
+        largest: TimestampedBatch | None = None
+        base_offset = log_start_offset
+        for next_offset, _, max_timestamp_ms in self._extents:
+            if largest is None or max_timestamp_ms > largest.max_timestamp_ms:
+                largest = TimestampedBatch(max_timestamp_ms, base_offset)
+            base_offset = max(next_offset, log_start_offset)
+        return largest
+
     # -- what follows from it ------------------------------------------------------------------------------------------
 
     def size_bytes(self, log_start_offset: int) -> int:
         """Return the bytes of all batches from the log start on, wherever they are."""
         return self._extents.size_bytes + self._tail.bytes_from(self._unsaved_offset(log_start_offset))
 
+    def saved_extents(self) -> Iterator[Extent]:
+        """Yield the extents of what is checkpointed."""
+        return iter(self._extents)
+
     def extents(self, log_start_offset: int, end_offset: int) -> Iterator[Extent]:
         """Yield the extents from the log start up to `end_offset`, at or above the last checkpoint."""
         return chain(self._extents, self._tail.extents(self._unsaved_offset(log_start_offset), end_offset))
 
     def max_timestamp(self, log_start_offset: int, up_to: int) -> TimestampedBatch | None:
-        """Return the batch that has the largest timestamp of those below `up_to`, None if none has one.
+        """Return the largest timestamp below `up_to` with the offset of its batch, None if no batch has one.
 
-        Once that batch is deleted, the largest of what L0 holds stands for the largest of all.
+        Where compaction has removed batches, it may be the offset of an earlier one: none from there to it has that
+        timestamp. Once that batch is deleted, the largest of what L0 holds stands for the largest of all.
         """
         largest = self._max_timestamp
         if largest is not None and largest.base_offset >= up_to:
@@ -134,6 +167,7 @@ class LogState:
             producers=self.producers.entries(end_offset),
             transactions=self.transactions.image(end_offset),
             extents=list(self._extents_at(log_start_offset, end_offset)),
+            first_dirty_offset=self.first_dirty_offset,
         )
 
     def checkpointed(self, log_start_offset: int, end_offset: int) -> None:
@@ -155,6 +189,7 @@ class LogState:
         self.transactions = Transactions(snapshot.transactions)
         self._extents = Extents(snapshot.extents)
         self._max_timestamp = self._saved_max_timestamp = snapshot.max_timestamp
+        self.first_dirty_offset = snapshot.first_dirty_offset
         self.forgotten()
         self.truncate_from_start(log_start_offset)
 

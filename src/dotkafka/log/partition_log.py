@@ -2,13 +2,14 @@
 
 Decides, and never does I/O: `append_as_leader` returns the bytes that must go to L1 and its owner makes them durable,
 then says so (`advance_high_watermark`); `changes_for_checkpoint` and `snapshot` return what must go to L2 and its owner
-saves it, then says so (`checkpointed`); only what L2 holds may be forgotten here (`forget`).
+saves it, then says so (`checkpointed`); only what L2 holds may be forgotten here (`forget`). Compaction makes gaps in
+what L2 holds: `begin_compaction` says what is to be done, `compacted` learns of it.
 
-Invariants: offsets have no gaps; log start offset <= last stable offset <= high watermark <= log end offset; L0 holds
-at least everything from the last checkpoint on; a refused batch changes nothing.
+Invariants: offsets are given without gaps; log start offset <= last stable offset <= high watermark <= log end offset;
+L0 holds at least everything from the last checkpoint on; a refused batch changes nothing.
 
 A snapshot of any batch boundary from the last checkpoint on equals the state that replaying the log up to there gives,
-but for how `Extents` has grouped batches.
+but for how `Extents` has grouped batches. In a compacted log it remembers more than what is left: its producers.
 """
 
 from enum import Enum
@@ -16,13 +17,14 @@ from typing import Final, Literal, NamedTuple
 
 from dotkafka.clock import Instant
 from dotkafka.errors import ApiError, DecodeError, StorageFailed
+from dotkafka.log.compaction import Compacted, CompactionPass, Dirtiness, dirtiness
 from dotkafka.log.config import LogConfig
 from dotkafka.log.leader_epochs import EpochEndOffset, LeaderEpochs
 from dotkafka.log.log_state import LogState
 from dotkafka.log.offsets import LogOffsets
 from dotkafka.log.retention import log_start_offset_after_retention
 from dotkafka.log.snapshot import decode_snapshot, encode_snapshot
-from dotkafka.log.tail import Tail, own
+from dotkafka.log.tail import Tail, TimestampedBatch, own
 from dotkafka.log.timestamps import TimestampOffset, find_max_timestamp, find_timestamp
 from dotkafka.log.transactions import AbortedTransaction, read_marker
 from dotkafka.log.validation import validate_batch
@@ -37,7 +39,7 @@ from dotkafka.records.batch import (
     patch_offset_and_epoch,
 )
 from dotkafka.records.control import ControlRecord
-from dotkafka.storage.spi import PartitionChanges, StoredRange, TopicIdPartition
+from dotkafka.storage.spi import PartitionChanges, Replacement, StoredRange, TopicIdPartition
 
 __all__ = ["COLD", "AppendResult", "Cold", "LogConfig", "PartitionLog"]
 
@@ -367,33 +369,74 @@ class PartitionLog:
     def max_timestamp(self, *, up_to: int) -> TimestampOffset | Literal[Cold.COLD] | None:
         """Return the first record with the largest timestamp below `up_to`, None if no record has a timestamp.
 
-        COLD if its batch, the one at `max_timestamp_offset`, is only in L2: read that, and give it to
-        `timestamps.find_max_timestamp`.
+        COLD if its batch is only in L2: search there for the timestamp of `max_timestamp_batch`, from its offset on,
+        and give what is found to `timestamps.find_max_timestamp`.
 
         Raises:
             ApiError: as `timestamps.find_timestamp`.
         """
-        offset = self.max_timestamp_offset(up_to=up_to)
-        if offset is None:
+        largest = self.max_timestamp_batch(up_to=up_to)
+        if largest is None:
             return None
-        if offset < self._tail.start_offset:
+        if largest.base_offset < self._tail.start_offset:
             return COLD
-        return find_max_timestamp(self._tail.read(offset, 0, up_to=up_to, at_least_one=True)[0])
+        batches = self._tail.batches_from_timestamp(largest.max_timestamp_ms, largest.base_offset)
+        batch = next(batches, None)
+        return None if batch is None else find_max_timestamp(batch)
 
-    def max_timestamp_offset(self, *, up_to: int) -> int | None:
-        """Return where the batch begins that has the largest timestamp of those below `up_to`.
+    def max_timestamp_batch(self, *, up_to: int) -> TimestampedBatch | None:
+        """Return the largest timestamp of the batches below `up_to`; see `LogState.max_timestamp`."""
+        return self._state.max_timestamp(self.log_start_offset, up_to)
 
-        Once that batch is deleted, the largest of what L0 holds stands for the largest of all.
+    # -- compaction ----------------------------------------------------------------------------------------------------
+
+    @property
+    def first_dirty_offset(self) -> int:
+        """Below it the log is compacted."""
+        return self._state.first_dirty_offset
+
+    def dirtiness(self, config: LogConfig, now_ms: int) -> Dirtiness:
+        """Return what part of the log could be compacted now; O(extents).
+
+        Args:
+            config: of the topic.
+            now_ms: wall clock time, see `Broker.trusted_wall_ms`.
         """
-        largest = self._state.max_timestamp(self.log_start_offset, up_to)
-        return None if largest is None else largest.base_offset
+        return dirtiness(
+            self._state.saved_extents(),
+            log_start_offset=self.log_start_offset,
+            first_dirty_offset=self.first_dirty_offset,
+            end_offset=min(self.checkpointed_offset, self.last_stable_offset),
+            config=config,
+            now_ms=now_ms,
+        )
+
+    def begin_compaction(self, dirty: Dirtiness, config: LogConfig, *, max_keys: int, now_ms: int) -> CompactionPass:
+        """Return a pass over what is dirty; see `CompactionPass` for how it goes and for the arguments."""
+        return CompactionPass(
+            dirty,
+            self._state.transactions.aborted(self.log_start_offset, dirty.end_offset),
+            max_keys=max_keys,
+            delete_retention_ms=config.delete_retention_ms,
+            now_ms=now_ms,
+        )
+
+    def compacted(self, compacted: Compacted) -> None:
+        """Note what a pass has made of a portion; its owner saves that with the next checkpoint."""
+        self._state.compacted(compacted, self.log_start_offset)
+
+    def compacted_to(self, offset: int) -> None:
+        """Note that a pass has ended at `offset`."""
+        self._state.first_dirty_offset = max(self._state.first_dirty_offset, offset)
 
     # -- checkpoints ---------------------------------------------------------------------------------------------------
 
-    def changes_for_checkpoint(self) -> PartitionChanges:
-        """Return the durable batches that L2 does not have, and the log start offset."""
+    def changes_for_checkpoint(self, replacement: Replacement | None = None) -> PartitionChanges:
+        """Return the durable batches that L2 does not have, the log start offset, and what compaction replaces."""
         return PartitionChanges(
-            batches=self._tail.uncheckpointed(self.high_watermark), log_start_offset=self.log_start_offset
+            batches=self._tail.uncheckpointed(self.high_watermark),
+            log_start_offset=self.log_start_offset,
+            replacement=replacement,
         )
 
     def snapshot(self, end_offset: int) -> bytes:
