@@ -34,8 +34,7 @@ class Retention:
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._interval_ms = broker.config.log_retention_check_interval_ms
-        self._started = broker.now
-        self._deadline_ms = self._started.monotonic_ms + min(self._interval_ms, INITIAL_DELAY_MS)
+        self._deadline_ms = broker.now.monotonic_ms + min(self._interval_ms, INITIAL_DELAY_MS)
         self._round: Iterator[TopicIdPartition] | None = None
         """What is left of the round that has begun."""
 
@@ -68,13 +67,8 @@ class Retention:
         topic = broker.metadata.topics_by_id.get(partition.topic_id)
         log = broker.shard.logs.get(partition)
         if topic is not None and log is not None:
-            offset = log.log_start_offset_after_retention(broker.log_config(topic), self._now_ms())
+            offset = log.log_start_offset_after_retention(broker.log_config(topic), broker.trusted_wall_ms())
             broker.shard.delete_records(log, offset)
-
-    def _now_ms(self) -> int:
-        """Return the time by which records grow old; see the module."""
-        now = self._broker.now
-        return min(now.wall_ms, self._started.wall_ms + now.monotonic_ms - self._started.monotonic_ms)
 
 
 def _partitions(image: MetadataImage) -> Iterator[TopicIdPartition]:
