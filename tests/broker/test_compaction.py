@@ -1,10 +1,10 @@
 """Compaction in a whole broker: what clients see of it, when it happens, and what it has to get along with."""
 
 import logging
+from typing import Any
 
 import pytest
 
-from dotkafka.broker.compaction import PORTION_BYTES
 from dotkafka.broker.groups import OFFSETS_TOPIC
 from dotkafka.broker.storage_work import CompactionWork
 from dotkafka.errors import StorageFailed, StorageUnavailable
@@ -62,7 +62,7 @@ def fill(client, count=40, keys=4, topic="t"):
 
 def read_all(client, topic="t", offset=0):
     """Read to the high watermark as a consumer does; return (offset, key, value)."""
-    found: list[tuple[int, bytes, bytes]] = []
+    found: list[tuple[int, Any, Any]] = []
     while True:
         answer = client.fetch(topic, offset)
         assert answer.error_code == ErrorCode.NONE
@@ -238,9 +238,9 @@ class TestWhen:
 class TestTroubles:
     """What else happens meanwhile."""
 
-    def test_portions(self, client, monkeypatch):
-        """Each is saved before the next is read; nothing else waits for it."""
-        monkeypatch.setattr("dotkafka.broker.compaction.PORTION_BYTES", 600)
+    def test_portions(self, boot):
+        """Each is saved before the next is read."""
+        client = boot(**SETTINGS, log_cleaner_io_buffer_size=600).connect()
         client.create_topic("t", **COMPACT)
         fill(client, count=10)
         saves = len(client.running.machine.checkpoints.saved)
@@ -253,7 +253,6 @@ class TestTroubles:
         ]
         assert len(replaced) > 5
         assert {key for _, key, _ in read_all(client)} == {b"key-%d" % n for n in range(4)}
-        assert PORTION_BYTES > 600
 
     @pytest.mark.parametrize("what", ["topic", "records"])
     def test_deletion_during_a_pass(self, boot, what):

@@ -13,7 +13,7 @@ active segment. `__consumer_offsets` is compacted as any topic with `cleanup.pol
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from dotkafka.errors import StorageUnavailable
 from dotkafka.log.compaction import KEY_BYTES, Compacted
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from dotkafka.storage.spi import Buffer
 
 logger = logging.getLogger(__name__)
-
-PORTION_BYTES: Final = 1024 * 1024
-"""What is read, and written, at once. A larger batch is a portion alone."""
 
 
 class _Running:
@@ -115,7 +112,8 @@ class Compaction:
             return
         step = running.next_step()
         if step is not None:
-            self._work = shard.compact(running.log, step[0], PORTION_BYTES, step[1])
+            portion_bytes = self._broker.config.log_cleaner_io_buffer_size
+            self._work = shard.compact(running.log, step[0], portion_bytes, step[1])
         else:
             self._end(running)
 

@@ -61,6 +61,8 @@ class BrokerConfig:
     """Memory in bytes for the keys that one pass of compaction remembers, some 200 bytes each; taken as it is needed. A
     partition with more keys takes several passes.
     """
+    log_cleaner_io_buffer_size: int = attrs.field(default=524_288, validator=ge(1))
+    """How many bytes of a partition compaction reads, and writes, at once; a larger batch is taken alone."""
     default_topic_configs: dict[str, str] = attrs.field(factory=dict)
     """Values for topic settings that a topic does not set itself, by the topic setting's name, such as
     `retention.ms`.

@@ -47,6 +47,10 @@ _FIXED: Final = {
         ConfigType.LONG,
         "Memory in bytes for the keys that one pass of compaction remembers.",
     ),
+    "log.cleaner.io.buffer.size": (
+        ConfigType.INT,
+        "How many bytes of a partition compaction reads, and writes, at once.",
+    ),
     "log.retention.check.interval.ms": (
         ConfigType.LONG,
         "How often records are looked for that retention deletes.",

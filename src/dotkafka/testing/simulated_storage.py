@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from dotkafka.clock import Instant
     from dotkafka.storage.spi import Changes
 
-CONFIG: Final = BrokerConfig(checkpoint_bytes=3000, tail_max_bytes=6000)
-"""So small that checkpoints and reads of L2 happen all the time."""
+CONFIG: Final = BrokerConfig(
+    checkpoint_bytes=3000, tail_max_bytes=6000, log_cleaner_backoff_ms=1000, log_cleaner_io_buffer_size=500
+)
+"""So small that checkpoints, reads of L2 and compaction happen all the time."""
 
 MakeWal = Callable[[FileSystem, Callable[[int], bytes]], WriteAheadLog]
 """Makes the write-ahead log under test over a file system, with a source of random bytes."""
