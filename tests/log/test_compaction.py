@@ -14,8 +14,14 @@ from dotkafka.log.compaction import Compacted, CompactionPass, Dirtiness, dirtin
 from dotkafka.log.config import LogConfig
 from dotkafka.log.extents import Extent
 from dotkafka.log.partition_log import PartitionLog
-from dotkafka.log.transactions import read_marker
-from dotkafka.records.batch import BatchHeader, batch_headers, encode_batch, iterate_records
+from dotkafka.log.transactions import AbortedTransaction, read_marker
+from dotkafka.records.batch import (
+    BatchHeader,
+    batch_headers,
+    encode_batch,
+    iterate_records,
+    patch_offset_and_epoch,
+)
 from dotkafka.records.compression import Compression
 from dotkafka.records.control import ControlRecord, ControlRecordType, encode_end_txn_marker
 from dotkafka.records.record import Record
@@ -30,9 +36,10 @@ CONFIG = LogConfig(
     delete_retention_ms=RETENTION_MS,
     message_timestamp_after_max_ms=10**9,
 )
-KEYS = [b"a", b"b", b"c", bytes(range(40)), b"d" * 16]
+KEYS = [b"a", b"b", bytes(range(40))]
 PLAIN = -1
 RECORDS = st.lists(st.tuples(st.sampled_from(KEYS), st.none() | st.binary(max_size=3)), min_size=1, max_size=3)
+BATCHES = st.tuples(st.sampled_from([PLAIN, 0, 1, "commit", "abort"]), RECORDS, st.integers(0, 50), st.booleans())
 
 
 class Reader(NamedTuple):
@@ -63,12 +70,15 @@ class CompactedLog(RuleBasedStateMachine):
 
     # -- what happens --------------------------------------------------------------------------------------------------
 
-    @rule(
-        producer=st.sampled_from([PLAIN, 0, 1]),
-        contents=RECORDS,
-        timestamp_ms=st.integers(0, 50),
-        codec=st.sampled_from([Compression.NONE, Compression.GZIP]),
-    )
+    @rule(batches=st.lists(BATCHES, min_size=1, max_size=6))
+    def append_some(self, batches: Sequence[tuple[int | str, Sequence[Any], int, bool]]) -> None:
+        """Batches of all kinds, each of a checkpoint of its own."""
+        for kind, contents, timestamp_ms, flag in batches:
+            if isinstance(kind, int):
+                self.append(kind, contents, timestamp_ms, Compression.GZIP if flag else Compression.NONE)
+            elif self.in_transaction:
+                self.decide((max if flag else min)(self.in_transaction), is_commit=kind == "commit")
+
     def append(
         self, producer: int, contents: Sequence[tuple[bytes, bytes | None]], timestamp_ms: int, codec: Compression
     ) -> None:
@@ -93,11 +103,8 @@ class CompactedLog(RuleBasedStateMachine):
             self.in_transaction.add(producer)
             self.undecided[producer] += placed
 
-    @precondition(lambda self: self.in_transaction)
-    @rule(data=st.data(), is_commit=st.booleans())
-    def decide(self, data: st.DataObject, *, is_commit: bool) -> None:
+    def decide(self, producer: int, *, is_commit: bool) -> None:
         """A transaction ends."""
-        producer = data.draw(st.sampled_from(sorted(self.in_transaction)))
         self.in_transaction.discard(producer)
         kind = ControlRecordType.COMMIT if is_commit else ControlRecordType.ABORT
         marker = encode_end_txn_marker(
@@ -175,11 +182,10 @@ class CompactedLog(RuleBasedStateMachine):
     @rule(data=st.data())
     def delete_records(self, data: st.DataObject) -> None:
         """The log start moves, into a gap maybe."""
-        self.log.increment_log_start_offset(
-            data.draw(st.integers(self.log.log_start_offset, self.log.last_stable_offset))
-        )
+        offset = data.draw(st.integers(self.log.log_start_offset, self.log.last_stable_offset))
+        self.log.increment_log_start_offset(offset)
         self.save()
-        self.readers = []
+        self.readers = [reader for reader in self.readers if not reader.state and reader.position >= offset]
 
     @precondition(lambda self: self.last_batch is not None)
     @rule()
@@ -305,6 +311,32 @@ def contents_of(compacted: Compacted) -> list[tuple[int, bytes | None, bytes | N
         for batch in compacted.replacement.batches
         for record in iterate_records(batch.data)
     ]
+
+
+def test_markers_outlive_their_records(make_marker: Any) -> None:
+    """By delete.retention.ms; and readers are told of an aborted transaction no longer than there is its marker."""
+    aborted = batch_of(0, (b"k", b"1"), producer_id=7, base_sequence=0, is_transactional=True)
+    marker = make_marker("ABORT")
+    patch_offset_and_epoch(marker, 0, 1, 0)
+    last = batch_of(2, (b"l", b"2"))
+    transactions = [AbortedTransaction(7, 0, 1, 2)]
+    left: list[bytes] = [bytes(aborted), bytes(marker), bytes(last)]
+    dropped = []
+    for now_ms, offsets in ((0, [1, 2]), (5, [1, 2]), (5 + RETENTION_MS - 1, [1, 2]), (5 + RETENTION_MS, [2])):
+        running = CompactionPass(
+            Dirtiness(0, 3, 1.0, is_due=True),
+            transactions,
+            max_keys=9,
+            delete_retention_ms=RETENTION_MS,
+            now_ms=now_ms,
+        )
+        running.index(left)
+        compacted = running.compact(left)
+        assert compacted is not None
+        assert [batch.base_offset for batch in compacted.replacement.batches] == offsets
+        left = [bytes(batch.data) for batch in compacted.replacement.batches]
+        dropped.append(list(compacted.dropped_aborts))
+    assert dropped == [[], [1], [1], [1]]
 
 
 def test_records_without_key_go() -> None:
