@@ -284,6 +284,24 @@ TestCompactedLog = CompactedLog.TestCase
 TestCompactedLog.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
 
 
+def test_readers_are_not_told_of_transactions_that_are_gone() -> None:
+    """Else they would take the next one of the producer for aborted, as there is no marker any more."""
+    machine = CompactedLog()
+    machine.append(0, [(b"a", b"1")], 1, Compression.NONE)
+    machine.decide(0, is_commit=False)
+    for number in range(3):
+        machine.append(PLAIN, [(b"b", b"%d" % number)], 1, Compression.NONE)
+        machine.now_ms += 2 * RETENTION_MS
+        machine.compact(max_keys=9, portion_bytes=150, crash_after=None)
+    assert [header.base_offset for header, _ in machine.batches(0)] == [4]
+    machine.append(0, [(b"a", b"2")], 1, Compression.NONE)
+    machine.decide(0, is_commit=True)
+    for _ in range(2):
+        assert machine.log.aborted_transactions(0, machine.log.log_end_offset) == []
+        machine.check()
+        machine.restart()
+
+
 # -- one thing at a time -----------------------------------------------------------------------------------------------
 
 

@@ -66,6 +66,7 @@ def test_version_of_the_past() -> None:
     content |= {"version": 1, "end_offset": 7, "max_timestamp": [50, 2]}
     del content["extents"]
     assert decode_snapshot(json.dumps(content).encode()).extents == [Extent(7, 1, 50)]
+    assert decode_snapshot(json.dumps(content).encode()).first_dirty_offset == 0
     content |= {"end_offset": 0, "max_timestamp": None}
     assert decode_snapshot(json.dumps(content).encode()).extents == []
 

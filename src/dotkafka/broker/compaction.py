@@ -41,6 +41,7 @@ class _Running:
         self.next_offset = log.log_start_offset
         """From where on the log is still to be compacted."""
         self.outcome: Compacted | None = None
+        """What is left of the portion from there on, once that is known."""
 
     def next_step(self) -> tuple[int, Callable[[Sequence[Buffer]], None]] | None:
         """Return from where on batches are needed, and what is to be done with them; None at the end."""
@@ -48,7 +49,8 @@ class _Running:
             return self.compaction.end_offset, self.compaction.index
         if self.compaction.is_done or self.compaction.end_offset <= self.start_offset:
             return None
-        return max(self.next_offset, self.log.log_start_offset), self._compact
+        self.next_offset = max(self.next_offset, self.log.log_start_offset)
+        return self.next_offset, self._compact
 
     def _compact(self, portion: Sequence[Buffer]) -> None:
         self.outcome = self.compaction.compact(portion)
@@ -119,6 +121,10 @@ class Compaction:
 
     def _take_effect(self, running: _Running, outcome: Compacted) -> None:
         log = running.log
+        if log.log_start_offset > running.next_offset:
+            # Records were deleted meanwhile, and not only what is left counts as replaced: once more, from there.
+            running.compaction.is_done = False
+            return
         log.compacted(outcome)
         running.next_offset = outcome.replacement.end_offset
         if running.compaction.is_done:

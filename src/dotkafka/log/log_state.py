@@ -98,7 +98,7 @@ class LogState:
         self._extents.remove_below(log_start_offset)
         self.transactions.forget_aborted(compacted.dropped_aborts)
         largest = self._saved_max_timestamp
-        if largest is not None and start_offset <= largest.base_offset < end_offset:
+        if largest is not None and largest.base_offset < end_offset:
             self._saved_max_timestamp = self._largest_extent(log_start_offset)
             if self._max_timestamp == largest:
                 self._max_timestamp = None
