@@ -9,6 +9,7 @@ from dotkafka.broker.groups import OFFSETS_TOPIC
 from dotkafka.broker.storage_work import CompactionWork
 from dotkafka.errors import StorageFailed, StorageUnavailable
 from dotkafka.protocol.error_codes import ErrorCode
+from dotkafka.protocol.messages.delete_groups import DELETE_GROUPS, DeleteGroupsRequest
 from dotkafka.protocol.messages.delete_records import (
     DELETE_RECORDS,
     DeleteRecordsPartition,
@@ -16,6 +17,7 @@ from dotkafka.protocol.messages.delete_records import (
     DeleteRecordsTopic,
 )
 from dotkafka.protocol.messages.delete_topics import DELETE_TOPICS, DeleteTopicsRequest
+from dotkafka.protocol.messages.describe_groups import DESCRIBE_GROUPS, DescribeGroupsRequest
 from dotkafka.protocol.messages.list_offsets import (
     LIST_OFFSETS,
     ListOffsetsPartition,
@@ -338,6 +340,38 @@ class TestTroubles:
 
 class TestCommittedOffsets:
     """`__consumer_offsets` is compacted as well."""
+
+    def test_a_start_finds_what_it_would_have_found(self, machine, boot):
+        """The coordinator that is rebuilt from what is left is the one that all records would have made."""
+        running = boot(**SETTINGS | {"log_cleaner_backoff_ms": 10**9})
+        client = running.connect()
+        for topic in ("t", "u", "v"):
+            client.create_topic(topic)
+        joined = client.join("with members")
+        client.sync(joined, "with members")
+        for number in range(60):
+            for topic in ("t", "u", "v"):
+                assert client.commit(topic, number, group=f"g{number % 4}") == ErrorCode.NONE
+            if number == 40:
+                client.call(DELETE_TOPICS, 5, DeleteTopicsRequest(topic_names=["u"], timeout_ms=1000))
+                client.create_topic("u")
+        deleted = client.call(DELETE_GROUPS, 1, DeleteGroupsRequest(groups_names=["g3"]))
+        assert deleted.results[0].error_code == ErrorCode.NONE
+        running.advance(1_000)
+        whole = machine.copy().boot(**SETTINGS)
+        compacting = machine.copy().boot(**SETTINGS)
+        compacting.advance(5_000)
+        assert len(stored(compacting, OFFSETS_TOPIC)) < len(stored(whole, OFFSETS_TOPIC)) / 4
+        compacted = compacting.machine.copy().boot(**SETTINGS)
+        states = [broker.broker.groups._coordinator for broker in (whole, compacted)]
+        assert sorted(states[0]._offsets) == sorted(states[1]._offsets)
+        assert len(list(states[0]._offsets)) == 9
+        described = [
+            broker.connect().call(DESCRIBE_GROUPS, 5, DescribeGroupsRequest(groups=["with members", "g0", "g3"]))
+            for broker in (whole, compacted)
+        ]
+        assert described[0] == described[1]
+        assert described[0].groups[0].members
 
     def test_a_long_history_becomes_short(self, boot, values):
         """And says the same after a restart as all of it did."""

@@ -81,7 +81,7 @@ def test_an_engine_that_breaks_its_promise(machine, writer, monkeypatch):
 def test_compaction(machine):
     """The step gets what the store has from the offset on; what goes wrong in it is kept; never in place."""
     machine.checkpoints.save(0, changes())
-    given = []
+    given: list[object] = []
     work = CompactionWork(machine.checkpoints, 0, PARTITION, 5, 100, given.append)
     work.run()
     assert (work.lane, work.inline, work.error, given) == ("compaction", False, None, [[b"second"]])

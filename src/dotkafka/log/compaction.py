@@ -15,8 +15,8 @@ What stays, as in Kafka:
 - nothing of aborted transactions, but their markers, as above.
 - the last batch of a pass, empty if need be, so that readers get to the end.
 
-Unlike Kafka's, a batch that cannot be read, for lack of a codec say, stays as it is, and no tombstone after it goes: it
-may be what hides a record in there.
+Where it differs from Kafka's: a batch that cannot be read, for lack of a codec say, stays as it is, and no tombstone
+goes in that pass, for it may hide a record in there. A producer's last batch may go: its sequences are in the snapshot.
 
 Source: Kafka's LogCleaner, Cleaner and CleanedTransactionMetadata; KIP-58, KIP-98, KIP-354, KIP-534.
 """
