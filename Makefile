@@ -32,6 +32,7 @@ docs: setup  ## Build the documentation into docs/_build
 
 bench: setup  ## Throughput and latency, beside librdkafka's mock cluster in the same run
 	$(BIN)/python bench/startup.py
+	$(BIN)/python bench/restart.py
 	$(BIN)/python bench/broker.py
 
 bench-codec: setup  ## The codec, beside other Python codecs in the same run
