@@ -12,7 +12,7 @@ from dotkafka.clock import Instant
 from dotkafka.log import compaction
 from dotkafka.log.compaction import Compacted, CompactionPass, Dirtiness, dirtiness
 from dotkafka.log.config import LogConfig
-from dotkafka.log.extents import Extent
+from dotkafka.log.extents import MAX_EXTENTS, Extent
 from dotkafka.log.partition_log import PartitionLog
 from dotkafka.log.transactions import AbortedTransaction, read_marker
 from dotkafka.records.batch import (
@@ -67,9 +67,12 @@ class CompactedLog(RuleBasedStateMachine):
         """Of those, the ones that readers of committed records may see."""
         self.last_batch: tuple[bytearray, int] | None = None
         self.readers: list[Reader] = []
+        self.batch_count = 0
 
     # -- what happens --------------------------------------------------------------------------------------------------
 
+    # Up to so many batches are known one by one, and sizes exact.
+    @precondition(lambda self: self.batch_count <= MAX_EXTENTS - 6)
     @rule(batches=st.lists(BATCHES, min_size=1, max_size=6))
     def append_some(self, batches: Sequence[tuple[int | str, Sequence[Any], int, bool]]) -> None:
         """Batches of all kinds, each of a checkpoint of its own."""
@@ -117,6 +120,7 @@ class CompactedLog(RuleBasedStateMachine):
 
     def append_batch(self, batch: bytearray, *, from_client: bool) -> int:
         """Append, make durable, and have it in L2 alone."""
+        self.batch_count += 1
         now = Instant(0, self.now_ms)
         result = self.log.append_as_leader(
             memoryview(batch), leader_epoch=0, config=CONFIG, now=now, from_client=from_client
