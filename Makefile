@@ -32,6 +32,7 @@ docs: setup  ## Build the documentation into docs/_build
 
 bench: setup  ## Throughput and latency, beside librdkafka's mock cluster in the same run
 	$(BIN)/python bench/startup.py
+	$(BIN)/python bench/restart.py
 	$(BIN)/python bench/broker.py
 
 bench-restart: setup  ## Starting on data that are there: up to 10,000 partitions, after a stop and after kill -9

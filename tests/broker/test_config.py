@@ -18,6 +18,9 @@ KAFKA_DEFAULTS = {
     "fetch_max_bytes": 57_671_680,
     "max_incremental_fetch_session_cache_slots": 1000,
     "connections_max_idle_ms": 600_000,
+    "log_cleaner_backoff_ms": 15_000,
+    "log_cleaner_dedupe_buffer_size": 134_217_728,
+    "log_cleaner_io_buffer_size": 524_288,
     "log_retention_check_interval_ms": 300_000,
     "log_retention_hours": 168,
 }

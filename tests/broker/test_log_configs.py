@@ -48,7 +48,7 @@ def test_settings_that_came_to_contradict_each_other_stop_no_log() -> None:
     """A topic keeps working when a change of the broker's settings makes no sense together with its own."""
     topic = TopicImage("orders", b"a" * 16, 1, {"min.compaction.lag.ms": "10"})
     image = told(cluster={"log.cleaner.max.compaction.lag.ms": "5"})
-    assert LogConfigs(BrokerConfig()).of(topic, image) == LogConfig()
+    assert LogConfigs(BrokerConfig()).of(topic, image) == LogConfig(min_compaction_lag_ms=10, max_compaction_lag_ms=5)
 
 
 @pytest.mark.parametrize("configs", [{"retention.ms": "soon"}, {"no.such.setting": "1"}])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dotkafka.broker.storage_work import AppendWork, StorageWork
+from dotkafka.broker.storage_work import LANES, AppendWork, StorageWork
 from dotkafka.errors import StorageFailed
 from dotkafka.metadata.image import METADATA_PARTITION
 from dotkafka.protocol.error_codes import ErrorCode
@@ -68,7 +68,7 @@ class Workload:
         self.durable = 0
         """How many operations L1 has: those at the beginning of `states`."""
         self.producer_ids: set[int] = set()
-        self.lanes: dict[str, deque[StorageWork]] = {"append": deque(), "checkpoint": deque(), "read": deque()}
+        self.lanes: dict[str, deque[StorageWork]] = {lane: deque() for lane in LANES}
         self.covered: dict[object, int] = {}
         """How many operations are durable once an append has run."""
 

@@ -2,7 +2,14 @@
 
 import pytest
 
-from dotkafka.broker.storage_work import AppendWork, CheckpointWork, ReadWork, TimestampSearchWork, TrimWork
+from dotkafka.broker.storage_work import (
+    AppendWork,
+    CheckpointWork,
+    CompactionWork,
+    ReadWork,
+    TimestampSearchWork,
+    TrimWork,
+)
 from dotkafka.errors import Fenced, StorageFailed, StorageUnavailable
 from dotkafka.storage.spi import Changes, PartitionChanges, StoredBatch, TopicIdPartition
 
@@ -69,3 +76,15 @@ def test_an_engine_that_breaks_its_promise(machine, writer, monkeypatch):
     work.run()
     assert isinstance(work.error, StorageFailed)
     assert work.error.__cause__ is broken
+
+
+def test_compaction(machine):
+    """The step gets what the store has from the offset on; what goes wrong in it is kept; never in place."""
+    machine.checkpoints.save(0, changes())
+    given: list[object] = []
+    work = CompactionWork(machine.checkpoints, 0, PARTITION, 5, 100, given.append)
+    work.run()
+    assert (work.lane, work.inline, work.error, given) == ("compaction", False, None, [[b"second"]])
+    work = CompactionWork(machine.checkpoints, 0, PARTITION, 5, 100, lambda _batches: 1 // 0)
+    work.run()
+    assert isinstance(work.error, StorageFailed)

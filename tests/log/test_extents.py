@@ -45,6 +45,20 @@ def test_a_long_log_is_grouped(log: Sequence[tuple[int, int]], step: int, start:
     assert list(extents) == kept
 
 
+def test_a_replacement_keeps_the_sums_true() -> None:
+    """Whatever was joined: what a replacement does not cover stays with its bytes."""
+    extents = Extents([Extent(10, 100, 5), Extent(20, 100, 9), Extent(30, 100, 7)])
+    extents.replace(0, 10, 100, [Extent(4, 20, 3)])
+    assert list(extents) == [Extent(4, 20, 3), Extent(20, 100, 9), Extent(30, 100, 7)]
+    extents.replace(12, 15, 40, [Extent(15, 10, 4)])
+    assert list(extents) == [Extent(4, 20, 3), Extent(15, 10, 4), Extent(20, 60, 9), Extent(30, 100, 7)]
+    extents.replace(25, 30, 70, [])
+    assert list(extents)[3:] == [Extent(25, 30, 7)]
+    extents.replace(0, 30, 120, [])
+    assert (list(extents), extents.size_bytes) == ([], 0)
+    extents.check_invariants()
+
+
 def test_joining_makes_room() -> None:
     """After one batch too many, there is room for half as many again: joining costs a constant per batch."""
     extents = Extents(extents_of([(10, 1)] * (MAX_EXTENTS + 1)))

@@ -8,6 +8,7 @@ from dotkafka.clock import Instant
 from dotkafka.errors import ApiError, StorageFailed
 from dotkafka.log.config import LogConfig
 from dotkafka.log.partition_log import COLD, AppendResult, PartitionLog
+from dotkafka.log.tail import TimestampedBatch
 from dotkafka.log.timestamps import TimestampOffset
 from dotkafka.protocol.error_codes import ErrorCode
 from dotkafka.records.batch import decode_records, patch_offset_and_epoch, read_header
@@ -257,7 +258,7 @@ def test_largest_timestamp(log: PartitionLog, append: Append, make_batch: MakeBa
     append(make_batch(timestamp_ms=70))
     log.advance_high_watermark(5)
     assert log.max_timestamp(up_to=5) is COLD
-    assert log.max_timestamp_offset(up_to=5) == 3
+    assert log.max_timestamp_batch(up_to=5) == TimestampedBatch(90, 3)
     log.increment_log_start_offset(4)
     assert log.max_timestamp(up_to=5) == TimestampOffset(70, 4, 0)
     log.increment_log_start_offset(5)

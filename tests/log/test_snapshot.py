@@ -39,6 +39,7 @@ SNAPSHOTS = st.builds(
         st.lists(tuples_of(AbortedTransaction)).map(tuple),
     ),
     extents=st.lists(tuples_of(Extent)),
+    first_dirty_offset=INTEGERS,
 )
 EMPTY = LogSnapshot(0, None, [], {}, TransactionsImage((), ()), [])
 
@@ -54,8 +55,8 @@ def test_there_and_back(snapshot: LogSnapshot) -> None:
 def test_version_of_the_future() -> None:
     """A form that is not known is refused by its number."""
     content = json.loads(encode_snapshot(EMPTY))
-    content["version"] = 3
-    with pytest.raises(StorageFailed, match="version 3"):
+    content["version"] = 4
+    with pytest.raises(StorageFailed, match="version 4"):
         decode_snapshot(json.dumps(content).encode())
 
 
@@ -65,6 +66,7 @@ def test_version_of_the_past() -> None:
     content |= {"version": 1, "end_offset": 7, "max_timestamp": [50, 2]}
     del content["extents"]
     assert decode_snapshot(json.dumps(content).encode()).extents == [Extent(7, 1, 50)]
+    assert decode_snapshot(json.dumps(content).encode()).first_dirty_offset == 0
     content |= {"end_offset": 0, "max_timestamp": None}
     assert decode_snapshot(json.dumps(content).encode()).extents == []
 

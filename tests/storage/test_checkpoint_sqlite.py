@@ -5,7 +5,7 @@ import errno
 import itertools
 import random
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +17,14 @@ from hypothesis import strategies as st
 from dotkafka.errors import StorageFailed, StorageUnavailable
 from dotkafka.storage.checkpoint_sqlite import _SELECT_GROUPS, SCHEMA_VERSION, SqliteCheckpointStore
 from dotkafka.storage.memory import MemoryCheckpointStore
-from dotkafka.storage.spi import Changes, CheckpointStore, PartitionChanges, StoredBatch, TopicIdPartition
+from dotkafka.storage.spi import (
+    Changes,
+    CheckpointStore,
+    PartitionChanges,
+    Replacement,
+    StoredBatch,
+    TopicIdPartition,
+)
 from dotkafka.testing.conformance import PARTITION, CheckpointStoreConformance, stored_batches
 from dotkafka.testing.conformance.store_outcomes import StoreOutcomeChecks
 from dotkafka.testing.faulty_file_system import FaultyFileSystem
@@ -312,6 +319,17 @@ def test_reads_from_threads_while_saving(tmp_path: Path) -> None:
 
 
 @settings(max_examples=15, deadline=None)
+@st.composite
+def replacements(draw: st.DrawFn, present: Sequence[StoredBatch]) -> Replacement | None:
+    """Return what compaction may put in the place of some of these batches."""
+    first, end = sorted(draw(st.tuples(*[st.integers(0, len(present))] * 2)))
+    if first == end:
+        return None
+    left = [batch for batch in present[first:end] if draw(st.booleans())]
+    changed = [batch._replace(data=b"left of " + bytes(batch.data), max_timestamp_ms=3) for batch in left]
+    return Replacement(present[first].base_offset, present[end - 1].last_offset + 1, changed)
+
+
 @given(st.data())
 def test_it_does_what_the_store_in_memory_does(data: st.DataObject) -> None:
     """For any changes, checkpoints, reads and searches are the same."""
@@ -340,7 +358,9 @@ def test_it_does_what_the_store_in_memory_does(data: st.DataObject) -> None:
                     for number in range(data.draw(st.integers(0, 5)))
                 ]
                 log_start_offset = data.draw(st.integers(0, first + 20))
-                changes[partition] = PartitionChanges(batches, log_start_offset, truncate_to)
+                present = memory._shards[0].partitions[partition].batches if stored else []
+                replacement = data.draw(replacements(present))
+                changes[partition] = PartitionChanges(batches, log_start_offset, truncate_to, replacement)
             deleted = data.draw(st.sets(st.sampled_from(partitions), max_size=1))
             for engine in (memory, store):
                 engine.save(0, Changes(0, sequence, changes, tuple(deleted)))

@@ -474,6 +474,12 @@ class StoreWithoutTruncation(StoreThatChangesChanges):
         return attrs.evolve(changes, truncate_to=None)
 
 
+@store_fails("compaction_replaces_batches")
+class StoreWithoutCompaction(StoreThatChangesChanges):
+    def changed(self, changes):
+        return attrs.evolve(changes, replacement=None)
+
+
 @store_fails("truncation_at_its_bounds")
 class StoreThatTruncatesOneLess(StoreThatChangesChanges):
     def changed(self, changes):

@@ -108,3 +108,33 @@ def test_a_partition_remembers_the_last_batches_of_its_producer():
     assert [sent.base_offset for sent in partition.sent] == list(range(2, REMEMBERED_BATCHES + 2))
     assert partition.next_sequence == 2 * (REMEMBERED_BATCHES + 2)
     assert len(partition.values) == 3 * (REMEMBERED_BATCHES + 2)
+
+
+@pytest.mark.parametrize(
+    ("values", "is_kept"),
+    [
+        ("a=1 b=1 a=2 b= c=1", True),
+        ("- b=1 a=2 b= c=1", True),
+        ("- - a=2 b= c=1", True),
+        ("- - a=2 - c=1", True),
+        ("- b=1 a=2 - c=1", False),
+        ("a=1 - - - c=1", False),
+        ("- - - - c=1", False),
+        ("- - a=3 - c=1", False),
+        ("- - a=2 -", False),
+        ("- - a=2 - c=1 -", False),
+    ],
+)
+def test_compaction_may_leave_records_out(values, is_kept):
+    """Those that were replaced, and tombstones with them; never the newest value, so that an older one is back."""
+    model = CrashModel()
+    written = (b"a=1", b"b=1", b"a=2", b"b=", b"c=1")
+    model.did(ModelState({NAME: ModelPartition(1, is_compacted=True, values=written)}))
+    model.acknowledge(1)
+    found = ObservedPartition(0, [None if value == "-" else value.encode() for value in values.split()])
+    shown = Observed(1, {NAME: found}, {})
+    if is_kept:
+        assert model.match(shown) == (1, model.now)
+    else:
+        with pytest.raises(BrokenPromise):
+            model.match(shown)

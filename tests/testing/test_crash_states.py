@@ -1,5 +1,6 @@
 """The enumeration finds the mistakes that storage engines and brokers have made."""
 
+import attrs
 import pytest
 
 from dotkafka.broker.shard import Shard
@@ -8,6 +9,7 @@ from dotkafka.storage import wal_file, wal_folder
 from dotkafka.storage.wal_folder import WalFolder
 from dotkafka.testing.crash_model import BrokenPromise
 from dotkafka.testing.crash_states import CrashStates
+from dotkafka.testing.simulated_storage import CrashingCheckpoints
 
 SEEDS = range(3)
 
@@ -52,7 +54,25 @@ def trim_before_the_checkpoint(monkeypatch):
     monkeypatch.setattr(Shard, "_begin_checkpoint", begin_and_trim)
 
 
+def replace_in_two_steps(monkeypatch):
+    """What compaction replaces is removed with one save, and what is left of it added with another."""
+    save = CrashingCheckpoints.save
+
+    def save_twice(self, shard, changes):
+        removed = {
+            name: attrs.evolve(partition, replacement=attrs.evolve(partition.replacement, batches=()))
+            for name, partition in changes.partitions.items()
+            if partition.replacement is not None
+        }
+        if removed:
+            save(self, shard, attrs.evolve(changes, partitions={**changes.partitions, **removed}))
+        save(self, shard, changes)
+
+    monkeypatch.setattr(CrashingCheckpoints, "save", save_twice)
+
+
 MISTAKES = [
+    replace_in_two_steps,
     no_folder_sync,
     no_sync_of_appends,
     no_sync_before_rename,

@@ -90,8 +90,8 @@ def test_a_log_that_is_trimmed_too_early_is_found(monkeypatch):
     """Before the checkpoint that covers it has been committed."""
     trim_before_the_checkpoint(monkeypatch)
     assert Shard._begin_checkpoint.__name__ == "begin_and_trim"
-    with pytest.raises(BrokenPromise, match=r"^state 0:"):
-        CrashStates(0, make_checkpoints=faulty_checkpoints, choices=4, steps=60).run()
+    with pytest.raises(BrokenPromise, match=r"^state 3:"):
+        CrashStates(3, make_checkpoints=faulty_checkpoints, choices=4, steps=60).run()
 
 
 def test_a_process_that_ends_during_a_save_leaves_nothing_of_it():

@@ -22,6 +22,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from dotkafka.broker import handlers  # noqa: F401 (importing it registers the handlers)
+from dotkafka.broker.compaction import Compaction
 from dotkafka.broker.connection import AnswerMemory, Connection
 from dotkafka.broker.dispatch import dispatch
 from dotkafka.broker.fetch_sessions import FetchSessions
@@ -31,7 +32,7 @@ from dotkafka.broker.purgatory import Purgatory
 from dotkafka.broker.recovery import recover
 from dotkafka.broker.retention import Retention
 from dotkafka.broker.shard import refusal_for
-from dotkafka.broker.storage_work import ReadWork, TimestampSearchWork
+from dotkafka.broker.storage_work import CompactionWork, ReadWork, TimestampSearchWork
 from dotkafka.errors import ApiError, Fenced
 from dotkafka.protocol.error_codes import ErrorCode
 from dotkafka.storage.spi import TopicIdPartition
@@ -77,8 +78,10 @@ class Broker:
         self.metadata_log = MetadataLog(self)
         self.groups = Groups(self)
         self.retention = Retention(self)
+        self.compaction = Compaction(self)
         self.is_closing = False
         self._answer_memory = AnswerMemory()
+        self._started = now
         self._ready: dict[Connection, None] = {}
         self._held: deque[tuple[Connection, Callable[[], None]]] = deque()
         """Writes that wait until L2 has caught up, in the order in which they came."""
@@ -225,10 +228,13 @@ class Broker:
         self.now = now
         if isinstance(work, ReadWork | TimestampSearchWork):
             self._reads.pop(work)()
+        elif isinstance(work, CompactionWork):
+            self.compaction.completed(work)
         else:
             self.shard.complete(work, now)
             if self.shard.failure is not None:
                 self.groups.give_up()
+        self.compaction.proceed()
         while self._held and not self.shard.is_overloaded:
             connection, serve = self._held.popleft()
             connection.is_held = False
@@ -250,16 +256,22 @@ class Broker:
             self.purgatory.next_deadline_ms(),
             self.groups.next_deadline_ms(),
             self.retention.next_deadline_ms(),
+            self.compaction.next_deadline_ms(),
             self.shard.next_deadline_ms(),
         )
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     def handle_timeouts(self, now: Instant) -> None:
-        """Do what is due: end waits, expire sessions, delete old records."""
+        """Do what is due: end waits, expire sessions, delete or compact old records."""
         self.now = now
         self.purgatory.expire(now)
         self.groups.handle_timeouts()
         self.retention.handle_timeouts()
+        self.compaction.handle_timeouts()
+
+    def trusted_wall_ms(self) -> int:
+        """Return the time by which records grow old; see `dotkafka.broker.retention`."""
+        return self.now.unhurried(self._started).wall_ms
 
     # -- the end -------------------------------------------------------------------------------------------------------
 
@@ -272,7 +284,7 @@ class Broker:
     @property
     def is_idle(self) -> bool:
         """Whether no storage work is under way or due, and nothing is left for a checkpoint."""
-        return self.shard.is_clean and not self._reads
+        return self.shard.is_clean and not self._reads and not self.compaction.is_working
 
     def close(self) -> None:
         """Give the storage up. Blocks; to be called once nothing runs any more."""

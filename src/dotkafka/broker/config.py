@@ -63,6 +63,14 @@ class BrokerConfig:
     """The same in minutes. 0 stands for not set, which in Kafka is null."""
     log_retention_check_interval_ms: int = attrs.field(default=300_000, validator=ge(1))
     """How often records are looked for that retention deletes; for the first time after 30 s at the latest."""
+    log_cleaner_backoff_ms: int = attrs.field(default=15_000, validator=ge(1))
+    """How often partitions are looked for that are to be compacted."""
+    log_cleaner_dedupe_buffer_size: int = attrs.field(default=134_217_728, validator=ge(1))
+    """Memory in bytes for the keys that one pass of compaction remembers, some 200 bytes each; taken as it is needed. A
+    partition with more keys takes several passes.
+    """
+    log_cleaner_io_buffer_size: int = attrs.field(default=524_288, validator=ge(1))
+    """How many bytes of a partition compaction reads, and writes, at once; a larger batch is taken alone."""
     default_topic_configs: dict[str, str] = attrs.field(factory=dict)
     """Values for topic settings that a topic does not set itself, by the topic setting's name, such as
     `retention.ms`.

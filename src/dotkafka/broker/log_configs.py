@@ -89,4 +89,8 @@ def _log_config(configs: Mapping[str, str], inherited: Mapping[str, str]) -> Log
         cleanup_policy=",".join(values["cleanup.policy"]),
         retention_ms=values["retention.ms"],
         retention_bytes=values["retention.bytes"],
+        min_cleanable_dirty_ratio=values["min.cleanable.dirty.ratio"],
+        min_compaction_lag_ms=values["min.compaction.lag.ms"],
+        max_compaction_lag_ms=values["max.compaction.lag.ms"],
+        delete_retention_ms=values["delete.retention.ms"],
     )

@@ -34,8 +34,7 @@ class Retention:
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._interval_ms = broker.config.log_retention_check_interval_ms
-        self._started = broker.now
-        self._deadline_ms = self._started.monotonic_ms + min(self._interval_ms, INITIAL_DELAY_MS)
+        self._deadline_ms = broker.now.monotonic_ms + min(self._interval_ms, INITIAL_DELAY_MS)
         self._round: Iterator[TopicIdPartition] | None = None
         """What is left of the round that has begun."""
 
@@ -68,9 +67,7 @@ class Retention:
         topic = broker.metadata.topics_by_id.get(partition.topic_id)
         log = broker.shard.logs.get(partition)
         if topic is not None and log is not None:
-            offset = log.log_start_offset_after_retention(
-                broker.log_config(topic), broker.now.unhurried(self._started).wall_ms
-            )
+            offset = log.log_start_offset_after_retention(broker.log_config(topic), broker.trusted_wall_ms())
             broker.shard.delete_records(log, offset)
 
 

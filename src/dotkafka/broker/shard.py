@@ -21,6 +21,7 @@ from dotkafka.broker.flush import Flush
 from dotkafka.broker.storage_work import (
     AppendWork,
     CheckpointWork,
+    CompactionWork,
     ReadWork,
     StorageWork,
     SweepWork,
@@ -32,13 +33,15 @@ from dotkafka.errors import ApiError, Fenced, StorageError, StorageUnavailable
 from dotkafka.log.partition_log import PartitionLog
 from dotkafka.log.tail import BATCH_OVERHEAD_BYTES
 from dotkafka.protocol.error_codes import ErrorCode
-from dotkafka.storage.spi import Changes, PartitionChanges, TopicIdPartition
+from dotkafka.storage.spi import Changes, PartitionChanges, Replacement, TopicIdPartition
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dotkafka.broker.config import BrokerConfig
     from dotkafka.clock import Instant
     from dotkafka.log.config import LogConfig
-    from dotkafka.storage.spi import CheckpointStore, WalWriter
+    from dotkafka.storage.spi import Buffer, CheckpointStore, WalWriter
 
 logger = logging.getLogger(__name__)
 
@@ -97,6 +100,8 @@ class Shard:
         self._checkpoint_ends: dict[PartitionLog, int] = {}
         self._sweeping = Sweeping(checkpoints, inline=not durable)
         self._snapshot_takers: dict[TopicIdPartition, TakeSnapshot] = {}
+        self._replacements: dict[PartitionLog, Replacement] = {}
+        """What compaction puts in the place of batches in L2, not yet saved."""
         self._tail_order: deque[tuple[PartitionLog, int]] = deque()
         """(partition, memory) of batches in L0, oldest first: in which order memory forgets."""
         self._tail_bytes = 0
@@ -123,6 +128,7 @@ class Shard:
         log = self.logs.pop(partition, None)
         if log is not None:
             self._dirty.discard(log)
+            self._replacements.pop(log, None)
             self._uncheckpointed_bytes -= log.uncheckpointed_bytes
         self._deleted.append(partition)
 
@@ -240,13 +246,38 @@ class Shard:
         self._new_work.append(work)
         return work
 
-    def search_timestamp(self, log: PartitionLog, timestamp_ms: int) -> TimestampSearchWork:
-        """Ask for the first batch of a partition in L2, from its log start offset on, that reaches a timestamp."""
+    def search_timestamp(self, log: PartitionLog, timestamp_ms: int, start_offset: int) -> TimestampSearchWork:
+        """Ask for the first batch of a partition in L2, from an offset on, that reaches a timestamp."""
         work = TimestampSearchWork(
-            self._checkpoints, self.number, log.partition, timestamp_ms, log.log_start_offset, inline=self._inline
+            self._checkpoints, self.number, log.partition, timestamp_ms, start_offset, inline=self._inline
         )
         self._new_work.append(work)
         return work
+
+    # -- compaction ----------------------------------------------------------------------------------------------------
+
+    def compact(
+        self, log: PartitionLog, offset: int, max_bytes: int, step: Callable[[Sequence[Buffer]], object]
+    ) -> CompactionWork:
+        """Ask for a step of a compaction with batches of a partition in L2, from `offset` on."""
+        work = CompactionWork(self._checkpoints, self.number, log.partition, offset, max_bytes, step)
+        self._new_work.append(work)
+        return work
+
+    def replace(self, log: PartitionLog, replacement: Replacement, now: Instant) -> None:
+        """Have a checkpoint made that puts other batches in the place of some in L2. One at a time for each log."""
+        self._replacements[log] = replacement
+        self.mark_dirty(log, now)
+
+    def is_replacing(self, log: PartitionLog) -> bool:
+        """Whether a replacement is not durable yet; not for a partition that is gone."""
+        return log in self._replacements
+
+    def mark_dirty(self, log: PartitionLog, now: Instant) -> None:
+        """Have the state of a log saved with the next checkpoint."""
+        self._dirty.add(log)
+        if self._dirty_since_ms is None:
+            self._dirty_since_ms = now.monotonic_ms
 
     # -- storage work --------------------------------------------------------------------------------------------------
 
@@ -359,7 +390,7 @@ class Shard:
         snapshots: dict[str, bytes | None] = {snapshot_name(partition): None for partition in self._deleted}
         for log, end_offset in self._checkpoint_ends.items():
             log.remove_expired_producers(unhurried, self._config.producer_id_expiration_ms)
-            partitions[log.partition] = log.changes_for_checkpoint()
+            partitions[log.partition] = log.changes_for_checkpoint(self._replacements.get(log))
             snapshots[snapshot_name(log.partition)] = log.snapshot(end_offset)
         contents: dict[str, Callable[[], bytes]] = {}
         for partition, take_snapshot in self._snapshot_takers.items():
@@ -391,6 +422,7 @@ class Shard:
         return (
             self._uncheckpointed_bytes >= self._config.checkpoint_bytes
             or self.is_overloaded
+            or bool(self._replacements)
             or now.monotonic_ms >= self._dirty_since_ms + self._config.checkpoint_interval_ms
             or (is_closing and self._appending is None and not self._flushes[0].parts)
         )
@@ -413,6 +445,8 @@ class Shard:
         for log, end_offset in alive.items():
             before = log.uncheckpointed_bytes
             log.checkpointed(end_offset)
+            if work.changes.partitions[log.partition].replacement is not None:
+                del self._replacements[log]
             self._uncheckpointed_bytes -= before - log.uncheckpointed_bytes
             # Of those that a snapshot has replaced; L2 had it of all others.
             log.increment_log_start_offset(work.changes.partitions[log.partition].log_start_offset)

@@ -8,14 +8,15 @@ Work of one lane is run one at a time and in order; the lanes are independent of
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
+from typing import Final, Literal, get_args
 
 import attrs
 
 from dotkafka.errors import StorageError, StorageFailed
 from dotkafka.storage.spi import Buffer, Changes, CheckpointStore, SweepingStore, TopicIdPartition, WalWriter
 
-Lane = Literal["append", "checkpoint", "read"]
+Lane = Literal["append", "checkpoint", "read", "compaction"]
+LANES: Final[Sequence[Lane]] = get_args(Lane)
 
 
 class StorageWork:
@@ -166,3 +167,32 @@ class TimestampSearchWork(StorageWork):
         self.batch = self._store.batch_for_timestamp(
             self._shard, self._partition, self._timestamp_ms, self._start_offset
         )
+
+
+class CompactionWork(StorageWork):
+    """Read some batches of one partition from L2, and take a step of a compaction with them.
+
+    Never in place: decoding takes time, wherever the batches come from.
+    """
+
+    lane: Lane = "compaction"
+
+    def __init__(
+        self,
+        store: CheckpointStore,
+        shard: int,
+        partition: TopicIdPartition,
+        offset: int,
+        max_bytes: int,
+        step: Callable[[Sequence[Buffer]], object],
+    ) -> None:
+        super().__init__(inline=False)
+        self._store = store
+        self._shard = shard
+        self._partition = partition
+        self._offset = offset
+        self._max_bytes = max_bytes
+        self._step = step
+
+    def _call(self) -> None:
+        self._step(self._store.read(self._shard, self._partition, self._offset, self._max_bytes))

@@ -28,6 +28,17 @@ class LogConfig:
     retention_bytes: int = -1
     """How many bytes of batches a partition keeps; -1 for no limit. Only with `delete`."""
 
+    min_cleanable_dirty_ratio: float = 0.5
+    """Compaction begins when more than this share of a partition is uncompacted. This and the next only with
+    `compact`.
+    """
+    min_compaction_lag_ms: int = 0
+    """How long at least a record is not compacted."""
+    max_compaction_lag_ms: int = _INT64_MAX
+    """After what time a record is compacted whatever its share."""
+    delete_retention_ms: int = 86_400_000
+    """How long a tombstone stays once compaction has left nothing else of its key."""
+
     @property
     def uses_log_append_time(self) -> bool:
         """Whether the broker gives the timestamps."""

@@ -9,7 +9,9 @@ bytes or later timestamps.
 """
 
 from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Final, NamedTuple
 
 MAX_EXTENTS: Final = 128
@@ -17,7 +19,7 @@ MAX_EXTENTS: Final = 128
 
 
 class Extent(NamedTuple):
-    """Some consecutive batches; where they begin is where those before them end."""
+    """Some consecutive batches; they begin where those before them end, or after a gap that compaction has left."""
 
     next_offset: int
     size_bytes: int
@@ -25,17 +27,20 @@ class Extent(NamedTuple):
 
 
 class Extents:
-    """Consecutive batches without gaps, oldest first."""
+    """Batches that follow each other, oldest first."""
 
     __slots__ = ("_max_timestamps", "_next_offsets", "_sizes", "size_bytes")
 
     def __init__(self, extents: Iterable[Extent] = ()) -> None:
+        self._clear()
+        self.extend(extents)
+
+    def _clear(self) -> None:
         self._next_offsets = array("q")
         self._sizes = array("q")
         self._max_timestamps = array("q")
         self.size_bytes = 0
         """Of all batches."""
-        self.extend(extents)
 
     def __iter__(self) -> Iterator[Extent]:
         return map(Extent, self._next_offsets, self._sizes, self._max_timestamps)
@@ -50,6 +55,25 @@ class Extents:
             self.size_bytes += extent.size_bytes
         if len(self) > MAX_EXTENTS:
             self._join()
+
+    def replace(self, start_offset: int, end_offset: int, old_size_bytes: int, extents: Iterable[Extent]) -> None:
+        """Put others in the place of the batches between two offsets, which had so many bytes.
+
+        What else is in an extent that was joined stays with what follows them, or comes before them.
+        """
+        present = list(self)
+        first = bisect_right(self._next_offsets, start_offset)
+        last = bisect_left(self._next_offsets, end_offset, first)
+        before, covered, after = present[:first], present[first : last + 1], present[last + 1 :]
+        new = list(extents)
+        other_bytes = sum(extent.size_bytes for extent in covered) - old_size_bytes
+        if covered and other_bytes > 0:
+            if covered[-1].next_offset > end_offset:
+                new.append(covered[-1]._replace(size_bytes=other_bytes))
+            elif (before[-1].next_offset if before else 0) < start_offset:
+                new.insert(0, covered[0]._replace(next_offset=start_offset, size_bytes=other_bytes))
+        self._clear()
+        self.extend(chain(before, new, after))
 
     def remove_below(self, offset: int) -> None:
         """Forget the extents that end at or before `offset`; one that holds it stays whole."""

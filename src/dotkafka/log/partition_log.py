@@ -2,31 +2,31 @@
 
 Decides, and never does I/O: `append_as_leader` returns the bytes that must go to L1 and its owner makes them durable,
 then says so (`advance_high_watermark`); `changes_for_checkpoint` and `snapshot` return what must go to L2 and its owner
-saves it, then says so (`checkpointed`); only what L2 holds may be forgotten here (`forget`).
+saves it, then says so (`checkpointed`); only what L2 holds may be forgotten here (`forget`). Compaction makes gaps in
+what L2 holds: `begin_compaction` says what is to be done, `compacted` learns of it.
 
-Invariants: offsets have no gaps; log start offset <= last stable offset <= high watermark <= log end offset; L0 holds
-at least everything from the last checkpoint on; a refused batch changes nothing.
+Invariants: offsets are given without gaps; log start offset <= last stable offset <= high watermark <= log end offset;
+L0 holds at least everything from the last checkpoint on; a refused batch changes nothing.
 
 A snapshot of any batch boundary from the last checkpoint on equals the state that replaying the log up to there gives,
-but for how `Extents` has grouped batches.
+but for how `Extents` has grouped batches. In a compacted log it remembers more than what is left: its producers.
 """
 
 from enum import Enum
-from itertools import chain
 from typing import Final, Literal, NamedTuple
 
 from dotkafka.clock import Instant
 from dotkafka.errors import ApiError, DecodeError, StorageFailed
+from dotkafka.log.compaction import Compacted, CompactionPass, Dirtiness, dirtiness
 from dotkafka.log.config import LogConfig
-from dotkafka.log.extents import Extents
 from dotkafka.log.leader_epochs import EpochEndOffset, LeaderEpochs
+from dotkafka.log.log_state import LogState
 from dotkafka.log.offsets import LogOffsets
-from dotkafka.log.producer_state import ProducerStates
 from dotkafka.log.retention import log_start_offset_after_retention
-from dotkafka.log.snapshot import LogSnapshot, decode_snapshot, encode_snapshot
+from dotkafka.log.snapshot import decode_snapshot, encode_snapshot
 from dotkafka.log.tail import Tail, TimestampedBatch, own
 from dotkafka.log.timestamps import TimestampOffset, find_max_timestamp, find_timestamp
-from dotkafka.log.transactions import AbortedTransaction, Transactions, read_marker
+from dotkafka.log.transactions import AbortedTransaction, read_marker
 from dotkafka.log.validation import validate_batch
 from dotkafka.protocol.error_codes import ErrorCode
 from dotkafka.records.batch import (
@@ -38,8 +38,8 @@ from dotkafka.records.batch import (
     patch_log_append_time,
     patch_offset_and_epoch,
 )
-from dotkafka.records.control import ControlRecord, ControlRecordType
-from dotkafka.storage.spi import PartitionChanges, StoredRange, TopicIdPartition
+from dotkafka.records.control import ControlRecord
+from dotkafka.storage.spi import PartitionChanges, Replacement, StoredRange, TopicIdPartition
 
 __all__ = ["COLD", "AppendResult", "Cold", "LogConfig", "PartitionLog"]
 
@@ -71,34 +71,13 @@ class AppendResult(NamedTuple):
 class PartitionLog:
     """The log of one partition, empty at first; see the module for how its owner drives it."""
 
-    __slots__ = (
-        "_extents",
-        "_forgotten_max_timestamp_ms",
-        "_max_timestamp",
-        "_offsets",
-        "_producers",
-        "_saved_max_timestamp",
-        "_tail",
-        "_transactions",
-        "leader_epochs",
-        "partition",
-    )
+    __slots__ = ("_offsets", "_state", "_tail", "partition")
 
     def __init__(self, partition: TopicIdPartition) -> None:
         self.partition = partition
-        self.leader_epochs = LeaderEpochs()
         self._offsets = LogOffsets()
         self._tail = Tail(0)
-        self._producers = ProducerStates()
-        self._transactions = Transactions()
-        self._extents = Extents()
-        """Of the batches that are checkpointed; those that are not stand one by one in the tail."""
-        self._max_timestamp: TimestampedBatch | None = None
-        """Of all batches that the log has had."""
-        self._saved_max_timestamp: TimestampedBatch | None = None
-        """Of those that are checkpointed."""
-        self._forgotten_max_timestamp_ms = NO_TIMESTAMP
-        """Of those that are not in L0 any more: an upper bound."""
+        self._state = LogState(self._tail)
 
     def __repr__(self) -> str:
         return (
@@ -133,6 +112,11 @@ class PartitionLog:
         return self._tail.checkpointed_offset
 
     @property
+    def leader_epochs(self) -> LeaderEpochs:
+        """Under which leader epochs the batches were written."""
+        return self._state.leader_epochs
+
+    @property
     def tail_start_offset(self) -> int:
         """Below it L0 has forgotten everything."""
         return self._tail.start_offset
@@ -145,17 +129,12 @@ class PartitionLog:
     @property
     def size_bytes(self) -> int:
         """The bytes of all batches from the log start on, wherever they are."""
-        return self._extents.size_bytes + self._tail.bytes_from(self._unsaved_offset)
-
-    @property
-    def _unsaved_offset(self) -> int:
-        """Where the batches begin that `_extents` does not have."""
-        return max(self._tail.checkpointed_offset, self.log_start_offset)
+        return self._state.size_bytes(self.log_start_offset)
 
     @property
     def producer_count(self) -> int:
         """How many idempotent producers are remembered."""
-        return len(self._producers.entries(self.log_end_offset))
+        return len(self._state.producers)
 
     @property
     def uncheckpointed_bytes(self) -> int:
@@ -245,7 +224,7 @@ class PartitionLog:
             ValueError: `offset` lies beyond the log end offset.
         """
         if self._offsets.advance_high_watermark(offset):
-            self._offsets.settle(self._transactions.first_unstable_offset(offset))
+            self._offsets.settle(self._state.transactions.first_unstable_offset(offset))
 
     def truncate_to(self, offset: int) -> None:
         """Remove what is not durable from `offset` on: batches that end beyond it, and all that was learnt from them.
@@ -258,10 +237,7 @@ class PartitionLog:
         self._tail.truncate_to(offset)
         end_offset = self._tail.end_offset
         self._offsets.log_end_offset = end_offset
-        self._producers.truncate_to(end_offset)
-        self._transactions.truncate_to(end_offset)
-        self.leader_epochs.truncate_from_end(end_offset)
-        self._max_timestamp = self._max_timestamp_at(end_offset)
+        self._state.truncate_to(end_offset)
 
     def increment_log_start_offset(self, offset: int) -> bool:
         """Delete the records below `offset`, as far as readers can tell. Never goes back; tell whether it moved.
@@ -271,9 +247,7 @@ class PartitionLog:
         """
         if not self._offsets.increment_log_start_offset(offset):
             return False
-        self.leader_epochs.truncate_from_start(offset)
-        self._transactions.truncate_from_start(offset)
-        self._extents.remove_below(offset)
+        self._state.truncate_from_start(offset)
         return True
 
     def log_start_offset_after_retention(self, config: LogConfig, now_ms: int) -> int:
@@ -286,7 +260,7 @@ class PartitionLog:
             now_ms: wall clock time, see `dotkafka.broker.retention`.
         """
         return log_start_offset_after_retention(
-            chain(self._extents, self._tail.extents(self._unsaved_offset, self.high_watermark)),
+            self._state.extents(self.log_start_offset, self.high_watermark),
             log_start_offset=self.log_start_offset,
             size_bytes=self.size_bytes,
             config=config,
@@ -295,12 +269,12 @@ class PartitionLog:
 
     def remove_expired_producers(self, now: Instant, producer_id_expiration_ms: int) -> int:
         """Forget producers that have been silent for so long and are in no transaction; return how many."""
-        return self._producers.remove_expired(now, producer_id_expiration_ms, self._transactions.is_open)
+        return self._state.producers.remove_expired(now, producer_id_expiration_ms, self._state.transactions.is_open)
 
     def _check_producer(self, header: BatchHeader, *, from_client: bool) -> AppendResult | None:
         """Refuse a batch of records that its producer may not append now; answer one that it has appended before."""
         if from_client:
-            duplicate = self._producers.duplicate_of(header)
+            duplicate = self._state.producers.duplicate_of(header)
             if duplicate is not None:
                 return AppendResult(
                     duplicate.base_offset,
@@ -310,8 +284,8 @@ class PartitionLog:
                     is_duplicate=True,
                     data=None,
                 )
-        self._producers.check(header, check_sequence=from_client)
-        if not header.attributes & TRANSACTIONAL_FLAG and self._transactions.is_open(header.producer_id):
+        self._state.producers.check(header, check_sequence=from_client)
+        if not header.attributes & TRANSACTIONAL_FLAG and self._state.transactions.is_open(header.producer_id):
             raise ApiError(
                 ErrorCode.INVALID_TXN_STATE,
                 f"producer id {header.producer_id} is in a transaction, and the batch is not part of it",
@@ -324,7 +298,7 @@ class PartitionLog:
         except DecodeError as error:
             raise ApiError(ErrorCode.INVALID_RECORD, str(error)) from error
         if marker is not None:
-            self._producers.check_marker(header, marker.coordinator_epoch)
+            self._state.producers.check_marker(header, marker.coordinator_epoch)
         return marker
 
     def _append(
@@ -337,26 +311,10 @@ class PartitionLog:
     ) -> int:
         """Take in a batch that was checked or comes from L1; return the new log end offset."""
         next_offset = base_offset + header.last_offset_delta + 1
-        max_timestamp_ms = header.max_timestamp_ms
-        if leader_epoch != self.leader_epochs.latest:
-            self.leader_epochs.assign(leader_epoch, base_offset)
-        if header.producer_id >= 0:
-            self._remember_producer(header, base_offset, marker)
-        self._tail.append(data, next_offset, max_timestamp_ms)
-        if self._max_timestamp is None or max_timestamp_ms > self._max_timestamp.max_timestamp_ms:
-            self._max_timestamp = TimestampedBatch(max_timestamp_ms, base_offset)
+        self._state.append(header, base_offset, leader_epoch, marker)
+        self._tail.append(data, next_offset, header.max_timestamp_ms)
         self._offsets.log_end_offset = next_offset
         return next_offset
-
-    def _remember_producer(self, header: BatchHeader, base_offset: int, marker: ControlRecord | None) -> None:
-        producer_id = header.producer_id
-        if marker is not None:
-            self._producers.append_marker(header, base_offset, marker.coordinator_epoch)
-            self._transactions.complete(producer_id, base_offset, is_abort=marker.type is ControlRecordType.ABORT)
-        elif not header.attributes & CONTROL_FLAG:
-            self._producers.append(header, base_offset, header.max_timestamp_ms)
-            if header.attributes & TRANSACTIONAL_FLAG and not self._transactions.is_open(producer_id):
-                self._transactions.begin(producer_id, base_offset)
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
@@ -383,7 +341,7 @@ class PartitionLog:
 
     def aborted_transactions(self, start_offset: int, end_offset: int) -> list[AbortedTransaction]:
         """Return the aborted transactions that may have records from `start_offset` up to before `end_offset`."""
-        return self._transactions.aborted(start_offset, end_offset)
+        return self._state.transactions.aborted(start_offset, end_offset)
 
     def end_offset_for_epoch(self, leader_epoch: int) -> EpochEndOffset:
         """Return how far the log agrees with a reader whose last record was written under `leader_epoch`."""
@@ -404,7 +362,7 @@ class PartitionLog:
         if (
             not skip_cold
             and start_offset < self._tail.start_offset
-            and timestamp_ms <= self._forgotten_max_timestamp_ms
+            and timestamp_ms <= self._state.forgotten_max_timestamp_ms
         ):
             return COLD
         for batch in self._tail.batches_from_timestamp(timestamp_ms, start_offset):
@@ -416,37 +374,74 @@ class PartitionLog:
     def max_timestamp(self, *, up_to: int) -> TimestampOffset | Literal[Cold.COLD] | None:
         """Return the first record with the largest timestamp below `up_to`, None if no record has a timestamp.
 
-        COLD if its batch, the one at `max_timestamp_offset`, is only in L2: read that, and give it to
-        `timestamps.find_max_timestamp`.
+        COLD if its batch is only in L2: search there for the timestamp of `max_timestamp_batch`, from its offset on,
+        and give what is found to `timestamps.find_max_timestamp`.
 
         Raises:
             ApiError: as `timestamps.find_timestamp`.
         """
-        offset = self.max_timestamp_offset(up_to=up_to)
-        if offset is None:
+        largest = self.max_timestamp_batch(up_to=up_to)
+        if largest is None:
             return None
-        if offset < self._tail.start_offset:
+        if largest.base_offset < self._tail.start_offset:
             return COLD
-        return find_max_timestamp(self._tail.read(offset, 0, up_to=up_to, at_least_one=True)[0])
+        batches = self._tail.batches_from_timestamp(largest.max_timestamp_ms, largest.base_offset)
+        batch = next(batches, None)
+        return None if batch is None else find_max_timestamp(batch)
 
-    def max_timestamp_offset(self, *, up_to: int) -> int | None:
-        """Return where the batch begins that has the largest timestamp of those below `up_to`.
+    def max_timestamp_batch(self, *, up_to: int) -> TimestampedBatch | None:
+        """Return the largest timestamp of the batches below `up_to`; see `LogState.max_timestamp`."""
+        return self._state.max_timestamp(self.log_start_offset, up_to)
 
-        Once that batch is deleted, the largest of what L0 holds stands for the largest of all.
+    # -- compaction ----------------------------------------------------------------------------------------------------
+
+    @property
+    def first_dirty_offset(self) -> int:
+        """Below it the log is compacted."""
+        return self._state.first_dirty_offset
+
+    def dirtiness(self, config: LogConfig, now_ms: int) -> Dirtiness:
+        """Return what part of the log could be compacted now; O(extents).
+
+        Args:
+            config: of the topic.
+            now_ms: wall clock time, see `Broker.trusted_wall_ms`.
         """
-        largest = self._max_timestamp
-        if largest is not None and largest.base_offset >= up_to:
-            largest = self._max_timestamp_at(up_to)
-        if largest is not None and largest.base_offset < self.log_start_offset:
-            largest = self._tail.max_timestamp(self.log_start_offset, up_to)
-        return None if largest is None or largest.max_timestamp_ms == NO_TIMESTAMP else largest.base_offset
+        return dirtiness(
+            self._state.saved_extents(),
+            log_start_offset=self.log_start_offset,
+            first_dirty_offset=self.first_dirty_offset,
+            end_offset=min(self.checkpointed_offset, self.last_stable_offset),
+            config=config,
+            now_ms=now_ms,
+        )
+
+    def begin_compaction(self, dirty: Dirtiness, config: LogConfig, *, max_keys: int, now_ms: int) -> CompactionPass:
+        """Return a pass over what is dirty; see `CompactionPass` for how it goes and for the arguments."""
+        return CompactionPass(
+            dirty,
+            self._state.transactions.aborted(self.log_start_offset, dirty.end_offset),
+            max_keys=max_keys,
+            delete_retention_ms=config.delete_retention_ms,
+            now_ms=now_ms,
+        )
+
+    def compacted(self, compacted: Compacted) -> None:
+        """Note what a pass has made of a portion; its owner saves that with the next checkpoint."""
+        self._state.compacted(compacted, self.log_start_offset)
+
+    def compacted_to(self, offset: int) -> None:
+        """Note that a pass has ended at `offset`."""
+        self._state.first_dirty_offset = max(self._state.first_dirty_offset, offset)
 
     # -- checkpoints ---------------------------------------------------------------------------------------------------
 
-    def changes_for_checkpoint(self) -> PartitionChanges:
-        """Return the durable batches that L2 does not have, and the log start offset."""
+    def changes_for_checkpoint(self, replacement: Replacement | None = None) -> PartitionChanges:
+        """Return the durable batches that L2 does not have, the log start offset, and what compaction replaces."""
         return PartitionChanges(
-            batches=self._tail.uncheckpointed(self.high_watermark), log_start_offset=self.log_start_offset
+            batches=self._tail.uncheckpointed(self.high_watermark),
+            log_start_offset=self.log_start_offset,
+            replacement=replacement,
         )
 
     def snapshot(self, end_offset: int) -> bytes:
@@ -461,16 +456,7 @@ class PartitionLog:
         oldest = max(self._tail.checkpointed_offset, self.log_start_offset)
         if end_offset < oldest or not self._tail.is_boundary(end_offset):
             raise ValueError(f"offset {end_offset} of {self!r} is no end of a batch from {oldest} on")
-        return encode_snapshot(
-            LogSnapshot(
-                end_offset=end_offset,
-                max_timestamp=self._max_timestamp_at(end_offset),
-                leader_epochs=self.leader_epochs.entries(end_offset),
-                producers=self._producers.entries(end_offset),
-                transactions=self._transactions.image(end_offset),
-                extents=list(self._extents_at(end_offset)),
-            )
-        )
+        return encode_snapshot(self._state.snapshot(self.log_start_offset, end_offset))
 
     def checkpointed(self, end_offset: int) -> None:
         """Note that L2 has everything below `end_offset`, which L0 may forget from now on.
@@ -482,11 +468,8 @@ class PartitionLog:
             raise ValueError(f"offset {end_offset} lies beyond the high watermark {self.high_watermark}")
         if end_offset <= self._tail.checkpointed_offset:
             return
-        self._saved_max_timestamp = self._max_timestamp_at(end_offset)
-        self._extents = self._extents_at(end_offset)
+        self._state.checkpointed(self.log_start_offset, end_offset)
         self._tail.checkpointed(end_offset)
-        self._producers.checkpointed(end_offset)
-        self._transactions.checkpointed(end_offset)
 
     def forget(self, wanted_bytes: int) -> int:
         """Let L0 forget its oldest checkpointed batches until `wanted_bytes` are free; return how many are.
@@ -494,8 +477,8 @@ class PartitionLog:
         Counted as `tail_bytes`. Fewer than wanted if no more batches are checkpointed; never half a batch.
         """
         freed_bytes = self._tail.forget(wanted_bytes)
-        if freed_bytes and self._saved_max_timestamp is not None:
-            self._forgotten_max_timestamp_ms = self._saved_max_timestamp.max_timestamp_ms
+        if freed_bytes:
+            self._state.forgotten()
         return freed_bytes
 
     def restore(self, stored: StoredRange, snapshot: bytes | None) -> None:
@@ -509,6 +492,7 @@ class PartitionLog:
         end_offset = stored.end_offset
         self._offsets = LogOffsets(stored.log_start_offset, end_offset)
         self._tail = Tail(end_offset)
+        self._state = LogState(self._tail)
         if snapshot is None:
             return
         state = decode_snapshot(snapshot)
@@ -517,43 +501,13 @@ class PartitionLog:
                 f"partition {self.partition}: the snapshot is of offset {state.end_offset}, but the batches end at "
                 f"{end_offset}"
             )
-        self.leader_epochs = LeaderEpochs(state.leader_epochs)
-        self._producers = ProducerStates(state.producers)
-        self._transactions = Transactions(state.transactions)
-        self._extents = Extents(state.extents)
-        self._extents.remove_below(stored.log_start_offset)
-        self._max_timestamp = self._saved_max_timestamp = state.max_timestamp
-        if state.max_timestamp is not None:
-            self._forgotten_max_timestamp_ms = state.max_timestamp.max_timestamp_ms
-        self.leader_epochs.truncate_from_start(stored.log_start_offset)
-        self._transactions.truncate_from_start(stored.log_start_offset)
-        self._offsets.settle(self._transactions.first_unstable_offset(end_offset))
-
-    def _max_timestamp_at(self, end_offset: int) -> TimestampedBatch | None:
-        """Return the largest timestamp when the log ended at `end_offset`, at or above the last checkpoint."""
-        largest = self._max_timestamp
-        if largest is not None and largest.base_offset < end_offset:
-            return largest
-        saved = self._saved_max_timestamp
-        newer = self._tail.max_timestamp(self._tail.checkpointed_offset, end_offset)
-        if saved is None or (newer is not None and newer.max_timestamp_ms > saved.max_timestamp_ms):
-            return newer
-        return saved
-
-    def _extents_at(self, end_offset: int) -> Extents:
-        """Return the extents up to `end_offset`, at or above the last checkpoint."""
-        extents = Extents(self._extents)
-        extents.extend(self._tail.extents(self._unsaved_offset, end_offset))
-        return extents
+        self._state.restore(state, stored.log_start_offset)
+        self._offsets.settle(self._state.transactions.first_unstable_offset(end_offset))
 
     def check_invariants(self) -> None:
         """Assert what the module promises."""
-        self._extents.check_invariants()
         self._offsets.check_invariants()
         self._tail.check_invariants()
-        self._producers.check_invariants(self.checkpointed_offset)
-        self._transactions.check_invariants(self.checkpointed_offset)
-        self.leader_epochs.check_invariants()
+        self._state.check_invariants(self.log_end_offset)
         assert self._tail.end_offset == self.log_end_offset  # noqa: S101 (its purpose)
         assert self._tail.checkpointed_offset <= self.high_watermark  # noqa: S101 (its purpose)
-        assert self._max_timestamp is None or self._max_timestamp.base_offset < self.log_end_offset  # noqa: S101 (its purpose)

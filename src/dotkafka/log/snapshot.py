@@ -1,6 +1,6 @@
 """What a partition log remembers beside its batches, as bytes for the checkpoint store.
 
-The form is JSON, an object with its `version` (2), in ASCII:
+The form is JSON, an object with its `version` (3), in ASCII:
 
     end_offset     the state is what replaying all batches below it gives
     max_timestamp  [largest timestamp, base offset of the first batch that has it], or null
@@ -10,9 +10,10 @@ The form is JSON, an object with its `version` (2), in ASCII:
     open           [[producer id, first offset], ...]: transactions
     aborted        [[producer id, first offset, marker offset, last stable offset], ...]
     extents        [[next offset, size in bytes, largest timestamp], ...]: batches, or some consecutive ones together
+    first_dirty    up to where the log is compacted
 
-Version 1 had no extents. Its batches are then one extent, of a single byte: by size they go once what has come after
-them suffices.
+Versions 1 and 2 had no first dirty offset. Version 1 had no extents: its batches are then one extent, of a single byte;
+by size they go once what has come after them suffices.
 """
 
 import json
@@ -26,7 +27,7 @@ from dotkafka.log.producer_state import BatchMetadata, ProducerEntry
 from dotkafka.log.tail import TimestampedBatch
 from dotkafka.log.transactions import AbortedTransaction, OpenTransaction, TransactionsImage
 
-VERSION: Final = 2
+VERSION: Final = 3
 
 
 @attrs.frozen
@@ -39,6 +40,7 @@ class LogSnapshot:
     producers: dict[int, ProducerEntry]
     transactions: TransactionsImage
     extents: list[Extent]
+    first_dirty_offset: int = 0
 
 
 def encode_snapshot(snapshot: LogSnapshot) -> bytes:
@@ -52,6 +54,7 @@ def encode_snapshot(snapshot: LogSnapshot) -> bytes:
         "open": snapshot.transactions.open,
         "aborted": snapshot.transactions.aborted,
         "extents": snapshot.extents,
+        "first_dirty": snapshot.first_dirty_offset,
     }
     return json.dumps(content, separators=(",", ":")).encode("ascii")
 
@@ -65,7 +68,7 @@ def decode_snapshot(data: bytes) -> LogSnapshot:
     try:
         content = json.loads(data)
         version = content["version"]
-        if version not in {1, VERSION}:
+        if version not in {1, 2, VERSION}:
             raise StorageFailed(f"a partition snapshot has version {version}; this dotkafka knows version {VERSION}")
         timestamp = content["max_timestamp"]
         if version == 1:
@@ -80,6 +83,7 @@ def decode_snapshot(data: bytes) -> LogSnapshot:
                 tuple(AbortedTransaction(*_integers(fields)) for fields in content["aborted"]),
             ),
             extents=[Extent(*_integers(fields)) for fields in content["extents"]],
+            first_dirty_offset=int(content["first_dirty"] if version == VERSION else 0),
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise StorageFailed(f"a partition snapshot is damaged: {error!r}") from error

@@ -10,6 +10,7 @@ Source: KIP-98; the index of aborted transactions as in Kafka's TransactionIndex
 
 from bisect import bisect_left
 from collections import OrderedDict, deque
+from collections.abc import Collection
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -131,6 +132,10 @@ class Transactions:
     def truncate_from_start(self, start_offset: int) -> None:
         """Forget aborted transactions that lie below `start_offset` as a whole."""
         del self._aborted[: bisect_left(self._aborted, start_offset, key=_marker_offset)]
+
+    def forget_aborted(self, marker_offsets: Collection[int]) -> None:
+        """Forget the aborted transactions with these markers: nothing else is left of them."""
+        self._aborted = [transaction for transaction in self._aborted if transaction.last_offset not in marker_offsets]
 
     def checkpointed(self, end_offset: int) -> None:
         """Give up going back beyond `end_offset`, which lies at or below the high watermark."""

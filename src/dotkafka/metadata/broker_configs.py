@@ -42,6 +42,15 @@ _FIXED: Final = {
     "group.max.session.timeout.ms": (ConfigType.INT, "The longest session timeout that a member may ask for."),
     "group.max.size": (ConfigType.INT, "How many members a group may have."),
     "group.min.session.timeout.ms": (ConfigType.INT, "The shortest session timeout that a member may ask for."),
+    "log.cleaner.backoff.ms": (ConfigType.LONG, "How often partitions are looked for that are to be compacted."),
+    "log.cleaner.dedupe.buffer.size": (
+        ConfigType.LONG,
+        "Memory in bytes for the keys that one pass of compaction remembers.",
+    ),
+    "log.cleaner.io.buffer.size": (
+        ConfigType.INT,
+        "How many bytes of a partition compaction reads, and writes, at once.",
+    ),
     "log.retention.check.interval.ms": (
         ConfigType.LONG,
         "How often records are looked for that retention deletes.",

@@ -243,7 +243,7 @@ def patch_log_append_time(data: WritableBuffer, position: int, timestamp_ms: int
     header = read_header(data, position)
     _INT16.pack_into(data, position + _CRC_START, header.attributes | LOG_APPEND_TIME_FLAG)
     _INT64.pack_into(data, position + _MAX_TIMESTAMP_POSITION, timestamp_ms)
-    _write_crc(data, position, position + header.size_bytes)
+    write_crc(data, position, position + header.size_bytes)
 
 
 def encode_batch(  # noqa: PLR0913 (a batch header has that many fields to choose)
@@ -304,7 +304,7 @@ def encode_batch(  # noqa: PLR0913 (a batch header has that many fields to choos
         )
     except struct_error as error:
         raise EncodeError(f"record batch: {error}") from None
-    _write_crc(batch, 0, len(batch))
+    write_crc(batch, 0, len(batch))
     return batch
 
 
@@ -323,7 +323,7 @@ def encode_empty_batch(base_offset: int, last_offset: int, partition_leader_epoc
         BATCH_HEADER.pack_into(batch, 0, *fields, NO_TIMESTAMP, NO_TIMESTAMP, *producer, 0)
     except struct_error as error:
         raise EncodeError(f"record batch: {error}") from None
-    _write_crc(batch, 0, HEADER_SIZE)
+    write_crc(batch, 0, HEADER_SIZE)
     return batch
 
 
@@ -375,6 +375,7 @@ def iterate_records(batch: Buffer, *, max_decompressed_bytes: int = DEFAULT_MAX_
     )
 
 
-def _write_crc(data: WritableBuffer, position: int, end: int) -> None:
+def write_crc(data: WritableBuffer, position: int, end: int) -> None:
+    """Give the batch from `position` to `end` the CRC of what it holds, in place."""
     crc = crc32c(memoryview(data)[position + _CRC_START : end])
     _UINT32.pack_into(data, position + _CRC_POSITION, crc)

@@ -1,8 +1,8 @@
 """StorageThreads: where the blocking calls of a broker are made.
 
-One thread for each lane whose work goes in order (appends to the write-ahead log, checkpoints), a few for reads. A
-thread starts with the first work of its lane; a broker in memory never has one. Plain queues instead of an executor: a
-future per flush would cost more than handing over the flush.
+One thread for each lane whose work goes in order (appends to the write-ahead log, checkpoints, compaction), a few for
+reads. A thread starts with the first work of its lane; a broker in memory has none before it compacts. Plain queues
+instead of an executor: a future per flush would cost more than handing over the flush.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from dotkafka.broker.storage_work import Lane, StorageWork
 
-_THREADS_PER_LANE: dict[Lane, int] = {"append": 1, "checkpoint": 1, "read": 2}
+_THREADS_PER_LANE: dict[Lane, int] = {"append": 1, "checkpoint": 1, "read": 2, "compaction": 1}
 
 
 class StorageThreads:

@@ -29,6 +29,7 @@ from dotkafka.storage.spi import (
     Changes,
     Checkpoint,
     PartitionChanges,
+    Replacement,
     StoredBatch,
     StoredRange,
     TopicIdPartition,
@@ -406,9 +407,9 @@ def _save_partition(
         ).lastrowid
         row = (partition_id, 0, 0)
     partition_id, log_start_offset, end_offset = row
+    groups = _replace(connection, partition_id, changes.replacement) if changes.replacement is not None else 0
     if changes.truncate_to is not None:
         end_offset = _truncate(connection, partition_id, changes.truncate_to, end_offset)
-    groups = 0
     new = [batch for batch in changes.batches if batch.last_offset >= end_offset]
     for group in _grouped(new):
         _insert_group(connection, partition_id, group)
@@ -420,6 +421,35 @@ def _save_partition(
         (log_start_offset, max(end_offset, log_start_offset), partition_id),
     )
     _remove_groups(connection, partition_id, log_start_offset, max(_REMOVED_GROUPS_PER_SAVE, 2 * groups))
+    return groups
+
+
+def _replace(connection: sqlite3.Connection, partition_id: int, replacement: Replacement) -> int:
+    """Put batches in the place of those that a range of offsets has; return how many groups were added.
+
+    Groups that reach into the range, and a small one before it, are written anew, so that many small checkpoints do not
+    stay many small groups.
+    """
+    ids, before, after = [], [], []
+    for group_id, layout, data in connection.execute(
+        "SELECT group_id, layout, data FROM batch_groups WHERE partition_id = ? AND last_offset >= ("
+        "SELECT coalesce(max(last_offset), 0) FROM batch_groups WHERE partition_id = ? AND last_offset < ?)"
+        " ORDER BY last_offset",
+        (partition_id, partition_id, replacement.start_offset),
+    ):
+        batches = list(_batches(layout, data))
+        if batches[0].base_offset >= replacement.end_offset:
+            break
+        if batches[-1].last_offset < replacement.start_offset and len(data) > _GROUP_BYTES // 2:
+            continue
+        ids.append((group_id,))
+        before += [batch for batch in batches if batch.last_offset < replacement.start_offset]
+        after += [batch for batch in batches if batch.base_offset >= replacement.end_offset]
+    connection.executemany("DELETE FROM batch_groups WHERE group_id = ?", ids)
+    groups = 0
+    for group in _grouped([*before, *replacement.batches, *after]):
+        _insert_group(connection, partition_id, group)
+        groups += 1
     return groups
 
 

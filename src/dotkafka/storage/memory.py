@@ -19,6 +19,7 @@ from dotkafka.storage.spi import (
     Changes,
     Checkpoint,
     PartitionChanges,
+    Replacement,
     StoredBatch,
     StoredRange,
     TopicIdPartition,
@@ -127,8 +128,10 @@ class _StoredPartition:
         """Return this partition with the changes applied; this one stays as it is, for readers meanwhile."""
         kept = self.batches
         end_offset = self.end_offset
+        if changes.replacement is not None:
+            kept = _replaced(kept, changes.replacement)
         if changes.truncate_to is not None:
-            count = bisect_left(self.last_offsets, changes.truncate_to)
+            count = bisect_left(kept, changes.truncate_to, key=_last_offset)
             first_removed = [kept[count].base_offset] if count < len(kept) else []
             end_offset = min(end_offset, changes.truncate_to, *first_removed)
             kept = kept[:count]
@@ -142,6 +145,16 @@ class _StoredPartition:
             batches,
             [batch.last_offset for batch in batches],
         )
+
+
+def _replaced(batches: list[StoredBatch], replacement: Replacement) -> list[StoredBatch]:
+    first = bisect_left(batches, replacement.start_offset, key=_last_offset)
+    end = bisect_left(batches, replacement.end_offset, key=_last_offset)
+    return [*batches[:first], *replacement.batches, *batches[end:]]
+
+
+def _last_offset(batch: StoredBatch) -> int:
+    return batch.last_offset
 
 
 @attrs.frozen

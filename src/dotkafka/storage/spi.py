@@ -123,6 +123,18 @@ class StoredBatch(NamedTuple):
 
 
 @attrs.frozen
+class Replacement:
+    """What compaction has left of some consecutive batches that the store has."""
+
+    start_offset: int
+    """Where the first of them begins."""
+    end_offset: int
+    """Where the last of them ends: one more than its last offset. No stored batch lies across either of the two."""
+    batches: Sequence[StoredBatch] = ()
+    """What stands in their place, in offset order and within the two offsets; there may be gaps."""
+
+
+@attrs.frozen
 class PartitionChanges:
     """What has happened to one partition since the last checkpoint."""
 
@@ -133,6 +145,9 @@ class PartitionChanges:
     """Batches that end below it may be dropped. A batch that holds it stays whole. It never goes back."""
     truncate_to: int | None = None
     """If set: stored batches with `last_offset >= truncate_to` are removed before `batches` are added."""
+    replacement: Replacement | None = None
+    """If set: stored batches within its offsets are removed, and its own put there. May be made again, as all of this.
+    It changes neither `end_offset` nor anything else, and comes before `truncate_to`."""
 
 
 @attrs.frozen
@@ -153,7 +168,8 @@ class Changes:
 class StoredRange(NamedTuple):
     """What a checkpoint holds of one partition: batches from `log_start_offset` up to, not including, `end_offset`.
 
-    `end_offset` is one more than the last offset ever saved, also when retention has removed every batch.
+    `end_offset` is one more than the last offset ever saved, also when retention has removed every batch. Compaction
+    leaves gaps between batches, but always one that ends there.
     """
 
     log_start_offset: int

@@ -30,7 +30,7 @@ from dotkafka.protocol.messages.produce import (
     ProduceResponse,
     TopicProduceData,
 )
-from dotkafka.records.batch import batch_headers, encode_batch, iterate_records
+from dotkafka.records.batch import batch_headers, encode_batch, iterate_records, read_header
 from dotkafka.records.record import Record
 from dotkafka.testing.crash_model import (
     BrokenPromise,
@@ -52,6 +52,8 @@ GROUP: Final = "g"
 TIMEOUT_MS: Final = 1000
 TIMESTAMP_MS: Final = 1_700_000_000_000
 MAX_BYTES: Final = 1 << 20
+NEXT: Final = b"next="
+"""What is written after a crash: a value, or in a compacted partition a tombstone."""
 
 
 def observe(driver: HandDrivenBroker) -> Observed:
@@ -83,11 +85,11 @@ def read_partitions(
     """Read each partition from its log start offset to its high watermark, from L2 and from memory.
 
     Raises:
-        BrokenPromise: reading is refused, or there is a gap or an offset twice.
+        BrokenPromise: reading is refused, or there is an offset twice, or no way to the high watermark.
     """
     logs = {name: driver.broker.partition(name.topic, name.partition)[1] for name in names}
     offsets = {name: log.log_start_offset for name, log in logs.items()}
-    values: dict[ModelTopicPartition, list[bytes]] = {name: [] for name in names}
+    values: dict[ModelTopicPartition, list[bytes | None]] = {name: [] for name in names}
     left = set(names)
     while left:
         topics = [
@@ -111,10 +113,13 @@ def read_partitions(
                 for offset, value in _records(data.records or b""):
                     # The first batch is whole: it may begin below the offset asked for.
                     if offset >= before:
-                        if offset != offsets[name]:
+                        if offset < offsets[name]:
                             raise BrokenPromise(f"{name}: offset {offset} follows offset {offsets[name] - 1}")
-                        values[name].append(value)
-                        offsets[name] += 1
+                        values[name] += [None] * (offset - offsets[name])
+                        offsets[name] = offset
+                        if value is not None:
+                            values[name].append(value)
+                            offsets[name] += 1
                 if offsets[name] == data.high_watermark:
                     left.discard(name)
                 elif offsets[name] == before or offsets[name] > data.high_watermark:
@@ -139,7 +144,7 @@ def check_service(driver: HandDrivenBroker, state: ModelState, producer_ids: set
         for name, partition in state.partitions.items()
         if partition.sent
     }
-    added = {name: next_batch(name, partition, [b"next"], 0) for name, partition in state.partitions.items()}
+    added = {name: next_batch(name, partition, [NEXT], 0) for name, partition in state.partitions.items()}
     retried = driver.ask(PRODUCE, 9, produce_request({name: sent.records for name, sent in again.items()}))
     produced = driver.ask(PRODUCE, 9, produce_request({name: sent.records for name, sent in added.items()}))
     committed = {name: offset + 1 for name, offset in state.committed.items()}
@@ -158,7 +163,7 @@ def check_service(driver: HandDrivenBroker, state: ModelState, producer_ids: set
         raise BrokenPromise(f"producer id {given.answer.producer_id} is given twice")
     return attrs.evolve(
         state,
-        partitions={name: partition.with_batch([b"next"], added[name]) for name, partition in state.partitions.items()},
+        partitions={name: partition.with_batch([NEXT], added[name]) for name, partition in state.partitions.items()},
         committed=committed,
     )
 
@@ -168,12 +173,20 @@ def next_batch(
 ) -> SentBatch:
     """Return the next batch of the partition's idempotent producer."""
     records = encode_batch(
-        [Record(0, TIMESTAMP_MS, None, value) for value in values],
+        records_of(partition, values),
         producer_id=name.partition,
         producer_epoch=0,
         base_sequence=partition.next_sequence,
     )
     return SentBatch(bytes(records), len(partition.values), operation)
+
+
+def records_of(partition: ModelPartition, values: Sequence[bytes]) -> list[Record]:
+    """Return records with these values for a partition; in one that is compacted they have keys."""
+    if not partition.is_compacted:
+        return [Record(0, TIMESTAMP_MS, None, value) for value in values]
+    contents = [value.split(b"=", 1) for value in values]
+    return [Record(0, TIMESTAMP_MS, key, value or None) for key, value in contents]
 
 
 def produce_request(batches: Mapping[ModelTopicPartition, bytes]) -> ProduceRequest:
@@ -226,16 +239,21 @@ def expect_none(error_code: int, what: str) -> None:
         raise BrokenPromise(f"{what} is refused with error {error_code}")
 
 
-def _records(data: Buffer) -> Iterator[tuple[int, bytes]]:
+def _records(data: Buffer) -> Iterator[tuple[int, bytes | None]]:
+    """Yield offset and value of each record, and after each batch the offset after it, with None."""
     view = memoryview(data)
     for position, header in batch_headers(data):
         yield from _batch_records(bytes(view[position : position + header.size_bytes]))
 
 
 @lru_cache(maxsize=4096)
-def _batch_records(batch: bytes) -> tuple[tuple[int, bytes], ...]:
-    """Return offsets and values of a batch: the same ones are found after thousands of crashes."""
-    return tuple((record.offset, record.value or b"") for record in iterate_records(batch))
+def _batch_records(batch: bytes) -> tuple[tuple[int, bytes | None], ...]:
+    """Return what `_records` yields of a batch: the same ones are found after thousands of crashes."""
+    records = [
+        (record.offset, (b"" if record.key is None else record.key + b"=") + (record.value or b""))
+        for record in iterate_records(batch)
+    ]
+    return (*records, (read_header(batch).next_offset, None))
 
 
 def _by_topic(names: Iterable[ModelTopicPartition]) -> Iterator[tuple[str, list[ModelTopicPartition]]]:

@@ -1,7 +1,8 @@
 """A seeded workload for a broker on storage that can crash, and the model of what its clients were told.
 
-Produce, idempotent and plain, to several partitions at once; retries; topics that come and go; committed offsets;
-deleted records; producer ids; group commits, checkpoints, trims, segments that roll; restarts of all kinds.
+Produce, idempotent and plain, to several partitions at once, some of them compacted; retries; topics that come and go;
+committed offsets; deleted records; producer ids; group commits, checkpoints, trims, segments that roll, compaction;
+restarts of all kinds.
 """
 
 from __future__ import annotations
@@ -14,7 +15,12 @@ import attrs
 from dotkafka.clock import Instant
 from dotkafka.errors import StorageError
 from dotkafka.metadata.image import METADATA_PARTITION
-from dotkafka.protocol.messages.create_topics import CREATE_TOPICS, CreatableTopic, CreateTopicsRequest
+from dotkafka.protocol.messages.create_topics import (
+    CREATE_TOPICS,
+    CreatableTopic,
+    CreatableTopicConfig,
+    CreateTopicsRequest,
+)
 from dotkafka.protocol.messages.delete_records import (
     DELETE_RECORDS,
     DeleteRecordsPartition,
@@ -31,7 +37,6 @@ from dotkafka.protocol.messages.metadata import METADATA, MetadataRequest
 from dotkafka.protocol.messages.offset_commit import OFFSET_COMMIT
 from dotkafka.protocol.messages.produce import PRODUCE
 from dotkafka.records.batch import encode_batch
-from dotkafka.records.record import Record
 from dotkafka.testing.crash_check import (
     TIMEOUT_MS,
     TIMESTAMP_MS,
@@ -42,6 +47,7 @@ from dotkafka.testing.crash_check import (
     next_batch,
     observe,
     produce_request,
+    records_of,
 )
 from dotkafka.testing.crash_model import (
     BrokenPromise,
@@ -54,14 +60,21 @@ from dotkafka.testing.crash_model import (
 from dotkafka.testing.simulated_storage import MakeCheckpoints, MakeWal, SimulatedStorage, small_file_wal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from dotkafka.broker.shard import Shard
     from dotkafka.broker.storage_work import Lane
     from dotkafka.protocol.schema import Api
     from dotkafka.testing.hand_driven_broker import HandDrivenBroker, Question
 
-TOPICS: Final = ("t", "u")
+COMPACTED: Final = "c"
+TOPICS: Final = ("t", COMPACTED)
+COMPACTED_CONFIGS: Final = {
+    "cleanup.policy": "compact,delete",
+    "min.cleanable.dirty.ratio": "0.01",
+    "delete.retention.ms": "0",
+    "retention.ms": "-1",
+}
 PARTITIONS: Final = 3
 START: Final = Instant(1_000, TIMESTAMP_MS)
 STEPS: Final = 150
@@ -69,11 +82,16 @@ PAUSE_MS: Final = 10_000
 MOST_FAILURES: Final = 20
 """After so many it is not the fault any more that keeps the broker from starting, but what it has led to."""
 
+LANES: Final[Mapping[str, Lane]] = {
+    "run append": "append",
+    "run checkpoint": "checkpoint",
+    "run compaction": "compaction",
+}
 OPERATIONS: Final = (
     *("produce",) * 8,
     *("retry", "retry", "commit", "commit", "delete_records", "new_producer", "create", "create", "create", "delete"),
     *("run append",) * 10,
-    *("run checkpoint", "run checkpoint", "pass_time", "restart"),
+    *("run checkpoint", "run checkpoint", "run compaction", "run compaction", "pass_time", "restart"),
 )
 
 
@@ -133,7 +151,7 @@ class CrashWorkload:
         for _ in range(self._steps):
             operation = self._dice.choice(OPERATIONS)
             if operation.startswith("run "):
-                self._run("append" if operation == "run append" else "checkpoint")
+                self._run(LANES[operation])
             else:
                 getattr(self, operation)()
         self.come_to_rest()
@@ -174,9 +192,16 @@ class CrashWorkload:
         missing = [topic for topic in TOPICS if topic not in self.model.now.topics()]
         if not missing:
             return
-        wanted = CreatableTopic(name=missing[0], num_partitions=PARTITIONS, replication_factor=1)
+        is_compacted = missing[0] == COMPACTED
+        configs = COMPACTED_CONFIGS.items() if is_compacted else ()
+        wanted = CreatableTopic(
+            name=missing[0],
+            num_partitions=PARTITIONS,
+            replication_factor=1,
+            configs=[CreatableTopicConfig(name=name, value=value) for name, value in configs],
+        )
         names = [ModelTopicPartition(missing[0], index) for index in range(PARTITIONS)]
-        partition = ModelPartition(len(self.model.states))
+        partition = ModelPartition(len(self.model.states), is_compacted)
         self._ask(
             CREATE_TOPICS,
             5,
@@ -215,7 +240,7 @@ class CrashWorkload:
             batch = next_batch(name, partition, values, len(self.model.states))
             is_idempotent = self._dice.random() < 0.7
             if not is_idempotent:
-                records = encode_batch([Record(0, TIMESTAMP_MS, None, value) for value in values])
+                records = encode_batch(records_of(partition, values))
                 batch = batch._replace(records=bytes(records))
             batches[name] = batch
             changed[name] = partition.with_batch(values, batch if is_idempotent else None)
@@ -360,12 +385,16 @@ class CrashWorkload:
         return has_run
 
     def _settle(self) -> None:
-        while self._run("append") or self._run("checkpoint"):
+        while any(self._run(lane) for lane in LANES.values()):
             pass
 
     def _keep_failure(self) -> None:
-        if self.shard.failure is not None:
-            self.failures.append(self.shard.failure)
+        failure = self.shard.failure
+        if failure is None:
+            return
+        self.failures.append(failure)
+        if self._faults is None:
+            raise BrokenPromise(f"nothing has failed, and the broker writes no more: {failure}") from failure
 
     def _some_partitions(self) -> list[ModelTopicPartition]:
         names = sorted(self.model.now.partitions)
@@ -373,6 +402,11 @@ class CrashWorkload:
 
     def _value(self, name: ModelTopicPartition) -> bytes:
         label = f"{name.topic}-{name.partition} by operation {len(self.model.states)}: "
+        if name.topic == COMPACTED:
+            key = b"key %d=" % self._dice.randrange(3)
+            if self._dice.random() < 0.2:
+                return key
+            label = f"{key.decode()}{label}"
         return label.encode() + self._dice.randbytes(self._dice.randrange(150))
 
     def _with_partitions(self, changed: dict[ModelTopicPartition, ModelPartition]) -> ModelState:

@@ -26,7 +26,7 @@ from dotkafka.storage.checkpoint_sqlite import SqliteCheckpointStore
 from dotkafka.testing.faulty_file_system import SECTOR_SIZE, FaultyFileSystem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from dotkafka.testing.faulty_file_system import FaultyFile
 
@@ -83,6 +83,11 @@ class ConnectionLikeSqlite3:
         """Run one statement."""
         with _translated_errors():
             return CursorLikeSqlite3(self._connection.execute(statement, tuple(parameters)), self._connection)
+
+    def executemany(self, statement: str, parameters: Iterable[Sequence[Any]]) -> None:
+        """Run one statement for each of some parameters."""
+        for each in parameters:
+            self.execute(statement, each)
 
     def executescript(self, script: str) -> None:
         """Run statements to their ends."""

@@ -13,6 +13,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from dotkafka.broker.broker import Broker
+from dotkafka.broker.storage_work import LANES, Lane
 from dotkafka.clock import Instant
 from dotkafka.protocol.headers import RequestHeader, decode_response_header, encode_request_header
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dotkafka.broker.config import BrokerConfig
-    from dotkafka.broker.storage_work import Lane, StorageWork
+    from dotkafka.broker.storage_work import StorageWork
     from dotkafka.protocol.schema import Api
     from dotkafka.storage.spi import CheckpointStore, WriteAheadLog
 
@@ -71,7 +72,7 @@ class HandDrivenBroker:
     def __init__(self, broker: Broker, now: Instant) -> None:
         self.broker = broker
         self.now = now
-        self._lanes: dict[Lane, deque[StorageWork]] = {"append": deque(), "checkpoint": deque(), "read": deque()}
+        self._lanes: dict[Lane, deque[StorageWork]] = {lane: deque() for lane in LANES}
 
     @classmethod
     def open(

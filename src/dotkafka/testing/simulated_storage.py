@@ -30,9 +30,13 @@ if TYPE_CHECKING:
     from dotkafka.storage.spi import Changes
 
 CONFIG: Final = BrokerConfig(
-    checkpoint_bytes=3000, tail_max_bytes=6000, metadata_log_max_record_bytes_between_snapshots=500
+    checkpoint_bytes=3000,
+    tail_max_bytes=6000,
+    metadata_log_max_record_bytes_between_snapshots=500,
+    log_cleaner_backoff_ms=1000,
+    log_cleaner_io_buffer_size=500,
 )
-"""So small that checkpoints, metadata snapshots and reads of L2 happen all the time."""
+"""So small that checkpoints, metadata snapshots, compaction and reads of L2 happen all the time."""
 
 MakeWal = Callable[[FileSystem, Callable[[int], bytes]], WriteAheadLog]
 """Makes the write-ahead log under test over a file system, with a source of random bytes."""

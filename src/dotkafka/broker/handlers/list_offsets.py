@@ -107,7 +107,7 @@ class Lookup:
         found = log.offset_for_timestamp(timestamp, up_to=up_to)
         if found is not COLD:
             return found or NOTHING_FOUND
-        search = self._broker.shard.search_timestamp(log, timestamp)
+        search = self._broker.shard.search_timestamp(log, timestamp, log.log_start_offset)
         self._wait(search, answer, lambda: _found_in_l2(log, search, timestamp, up_to))
         return None
 
@@ -117,8 +117,11 @@ class Lookup:
         found = log.max_timestamp(up_to=up_to)
         if found is not COLD:
             return found or NOTHING_FOUND
-        read = self._broker.shard.read_cold(log.partition, log.max_timestamp_offset(up_to=up_to) or 0, 1)
-        self._wait(read, answer, lambda: find_max_timestamp(read.batches[0]) if read.batches else None)
+        largest = log.max_timestamp_batch(up_to=up_to)
+        if largest is None:
+            return NOTHING_FOUND
+        search = self._broker.shard.search_timestamp(log, largest.max_timestamp_ms, largest.base_offset)
+        self._wait(search, answer, lambda: find_max_timestamp(search.batch) if search.batch is not None else None)
         return None
 
     def _wait(

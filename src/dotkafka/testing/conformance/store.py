@@ -1,7 +1,7 @@
 """The checks of a checkpoint store; those of what goes wrong and of sizes are in the modules beside."""
 
 from dotkafka.errors import Fenced
-from dotkafka.storage.spi import Changes, CheckpointStore, PartitionChanges, StoredRange, TopicIdPartition
+from dotkafka.storage.spi import Changes, CheckpointStore, PartitionChanges, Replacement, StoredRange, TopicIdPartition
 from dotkafka.testing.conformance.checks import (
     PARTITION,
     expect,
@@ -197,3 +197,25 @@ class CheckpointStoreConformance(StoreOutcomeChecks, StoreSizeChecks):
         expect(restarted.load(0), before, "the checkpoint")
         expect(self._read(restarted, 15), joined(batches[1:]), "the batches")
         restarted.close()
+
+    @promised_by(PartitionChanges)
+    def test_compaction_replaces_batches(self) -> None:
+        """Batches within a range of offsets give way to others; what is around them, and all offsets, stay."""
+        store = self.create_store()
+        batches = stored_batches(20)
+        for number in range(10):
+            self._save(store, number, PartitionChanges(batches[2 * number : 2 * number + 2]))
+        short = [batch._replace(data=b"short", max_timestamp_ms=7000) for batch in (batches[5], batches[7])]
+        added = stored_batches(1, first=20)
+        for _ in range(2):
+            self._save(store, 10, PartitionChanges(added, replacement=Replacement(50, 90, short)))
+        expected = [*batches[:5], *short, *batches[9:], *added]
+        expect(self._range(store), StoredRange(0, 210), "the range")
+        expect(self._read(store, 0), joined(expected), "all batches")
+        expect(self._read(store, 65), joined(expected[6:]), "from within a gap")
+        expect(store.batch_for_timestamp(0, PARTITION, 6500, 0), b"short", "the batch for a timestamp")
+        self._save(store, 11, PartitionChanges(log_start_offset=85, replacement=Replacement(50, 90)))
+        expect(self._read(store, 85), joined(expected[7:]), "what is left above the log start offset")
+        self._save(store, 12, PartitionChanges(replacement=Replacement(90, 210, [added[0]._replace(data=b"")])))
+        expect((self._range(store), self._read(store, 85)), (StoredRange(85, 210), b""), "an end without bytes")
+        store.close()
