@@ -408,5 +408,5 @@ class _ConsumerGroups(RuleBasedStateMachine):
         assert sorted(read) == sorted(partition for topic in topics for partition in topic.partitions())
 
 
-_ConsumerGroups.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+_ConsumerGroups.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 TestConsumerGroups = _ConsumerGroups.TestCase
