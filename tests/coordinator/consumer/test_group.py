@@ -1,7 +1,10 @@
 """A consumer group as the sum of its records; `test_any_order.py` drives it through everything."""
 
+import weakref
+
 import pytest
 
+from dotkafka.coordinator.cluster_view import EmptyCluster
 from dotkafka.coordinator.consumer.group import ConsumerGroup, ConsumerGroupState
 from dotkafka.coordinator.consumer.member import ConsumerMember, MemberState
 from dotkafka.coordinator.consumer.records import (
@@ -140,3 +143,15 @@ def test_wrong_books_are_noticed() -> None:
     ):
         with pytest.raises(AssertionError):
             wrong.check_invariants()
+
+
+def test_an_idle_group_keeps_no_old_cluster_alive() -> None:
+    """There may be many groups, and each change of the cluster makes another image of it."""
+    group, cluster = ConsumerGroup("g"), EmptyCluster()
+    assert not group.has_looked_at(cluster)
+    group.look_at(cluster)
+    assert group.has_looked_at(cluster)
+    assert not group.has_looked_at(EmptyCluster())
+    seen = weakref.ref(cluster)
+    del cluster
+    assert seen() is None

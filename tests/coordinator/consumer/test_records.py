@@ -85,6 +85,15 @@ def test_records_of_older_brokers_have_no_epochs() -> None:
     assert member.assigned == {TopicIdPartition(b"1" * 16, 0): 7, TopicIdPartition(b"1" * 16, 1): 7}
 
 
+def test_a_state_of_a_later_kafka() -> None:
+    """The member has to say what it has before anything is given to it or taken from it."""
+    value = ConsumerGroupCurrentMemberAssignmentValue(
+        member_epoch=7, previous_member_epoch=6, state=99, assigned_partitions=[], partitions_pending_revocation=[]
+    )
+    member = assigned_by(ConsumerMember(member_id="m"), value)
+    assert member.state is MemberState.UNREVOKED_PARTITIONS
+
+
 @given(st.frozensets(partitions))
 def test_partitions_by_topic(some: frozenset[TopicIdPartition]) -> None:
     """There and back."""

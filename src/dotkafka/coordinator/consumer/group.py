@@ -9,10 +9,12 @@ never ahead of the group epoch, no member ahead of the assignment epoch.
 """
 
 import enum
+import weakref
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
+from dotkafka.coordinator.cluster_view import ClusterView
 from dotkafka.coordinator.consumer.member import LEAVE_EPOCH, ConsumerMember, MemberState, Partitions
 from dotkafka.coordinator.consumer.records import (
     assigned_by,
@@ -32,9 +34,6 @@ from dotkafka.errors import ApiError
 from dotkafka.protocol.error_codes import ErrorCode
 from dotkafka.protocol.messages import consumer_group_records as messages
 from dotkafka.storage.spi import TopicIdPartition
-
-if TYPE_CHECKING:
-    from dotkafka.coordinator.cluster_view import ClusterView
 
 Value = TypeVar("Value")
 
@@ -81,8 +80,7 @@ class ConsumerGroup:
         self.regexes: dict[str, ResolvedRegex] = {}
         self.has_partition_metadata = False
         """There is a record of a Kafka before 4.1 that is to be forgotten."""
-        self.seen_cluster: ClusterView | None = None
-        """The cluster that the subscriptions were last looked up in; None after a start."""
+        self._seen_cluster: weakref.ref[ClusterView] | None = None
         self.resolved_at_ms: int | None = None
         """When all regular expressions were last looked up, on the monotonic clock."""
         self._owners: dict[TopicIdPartition, str] = {}
@@ -154,6 +152,14 @@ class ConsumerGroup:
     def subscribed_regexes(self) -> frozenset[str]:
         """The regular expressions that members subscribe to."""
         return frozenset(member.subscribed_regex for member in self.members.values() if member.subscribed_regex)
+
+    def has_looked_at(self, cluster: ClusterView) -> bool:
+        """Whether the subscriptions were looked up in this very cluster, and not in one before or since."""
+        return self._seen_cluster is not None and self._seen_cluster() is cluster
+
+    def look_at(self, cluster: ClusterView) -> None:
+        """Remember that subscriptions were looked up in this cluster, without keeping it alive."""
+        self._seen_cluster = weakref.ref(cluster)
 
     # Members that use the classic protocol
 

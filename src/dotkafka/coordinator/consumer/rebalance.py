@@ -75,20 +75,18 @@ def forget_unused_regexes(group: ConsumerGroup, step: Step) -> None:
 
 def refresh_topics(group: ConsumerGroup, step: Step, *, is_changed: bool) -> None:
     """Move the group's epoch if members have changed, or the topics that they subscribe to have."""
-    if not is_changed and group.seen_cluster is step.cluster:
-        return
-    if group.seen_cluster is not step.cluster and group.regexes:
-        now_ms = step.now.monotonic_ms
-        if group.resolved_at_ms is not None and now_ms < group.resolved_at_ms + REGEX_REFRESH_INTERVAL_MS:
-            # A later heartbeat does it.
+    cluster, now_ms = step.cluster, step.now.monotonic_ms
+    if not group.has_looked_at(cluster):
+        last_ms = group.resolved_at_ms
+        if group.regexes and last_ms is not None and now_ms < last_ms + REGEX_REFRESH_INTERVAL_MS:
+            # A later heartbeat looks at the new topics.
             if not is_changed:
                 return
         else:
             _refresh_regexes(group, step)
-            group.resolved_at_ms = now_ms
-            group.seen_cluster = step.cluster
-    else:
-        group.seen_cluster = step.cluster
+            group.look_at(cluster)
+    elif not is_changed:
+        return
     metadata_hash = topics_hash(step.cluster, group.subscribed_topics())
     if is_changed or metadata_hash != group.metadata_hash:
         bump_epoch(group, metadata_hash, step)
@@ -102,6 +100,8 @@ def bump_epoch(group: ConsumerGroup, metadata_hash: int, step: Step) -> None:
 
 
 def _refresh_regexes(group: ConsumerGroup, step: Step) -> None:
+    if group.regexes:
+        group.resolved_at_ms = step.now.monotonic_ms
     for regex, resolved in sorted(group.regexes.items()):
         try:
             topics = resolve_regex(regex, step)

@@ -1,7 +1,7 @@
 """The records that a consumer group is the sum of: made from members and assignments, and read back."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -9,6 +9,8 @@ from dotkafka.coordinator.consumer.member import AssignedPartitions, ConsumerMem
 from dotkafka.coordinator.effects import CoordinatorRecord
 from dotkafka.protocol.messages import consumer_group_records as messages
 from dotkafka.storage.spi import TopicIdPartition
+
+_STATES: Final = {int(state): state for state in MemberState}
 
 
 def by_topic(partitions: Iterable[TopicIdPartition]) -> dict[bytes, list[int]]:
@@ -169,7 +171,8 @@ def assigned_by(member: ConsumerMember, value: messages.ConsumerGroupCurrentMemb
         member,
         member_epoch=value.member_epoch,
         previous_member_epoch=value.previous_member_epoch,
-        state=MemberState(value.state),
+        # A state of some later Kafka: the member has to say what it has before it goes on.
+        state=_STATES.get(value.state, MemberState.UNREVOKED_PARTITIONS),
         assigned=_read_epochs(value.assigned_partitions, value.member_epoch),
         pending_revocation=_read_epochs(value.partitions_pending_revocation, value.member_epoch),
     )
