@@ -44,8 +44,7 @@ VERSIONS: dict[type, int] = {join_group.JoinGroupRequest: 9, sync_group.SyncGrou
 INSTANCES = {2: "i1", 3: "i1", 5: "i2", 6: "i2"}
 """Clients 0 to 3 use the consumer protocol, 3 is the restart of 2; 4 to 6 the classic one, 6 the restart of 5."""
 CONSUMERS, CLASSICS = range(4), range(4, 7)
-TOPIC_IDS = {"t1": b"1" * 16, "t2": b"2" * 16, "u": b"3" * 16}
-NAMES = {topic_id: name for name, topic_id in TOPIC_IDS.items()}
+TOPICS = ("t1", "t2", "u")
 
 clients = st.integers(0, 6)
 subscriptions = st.sampled_from([("t1",), ("t1",), ("t1", "t2"), ("t2",), ()])
@@ -95,7 +94,8 @@ class _ConsumerGroups(RuleBasedStateMachine):
             self.clients[number].member_id = ""
         self.waiting: dict[int, tuple[Any, int, _Client, bool]] = {}
         self.cluster = MetadataImage()
-        self.counts = {"t1": 3, "t2": 0, "u": 1}
+        self.counts = dict.fromkeys(TOPICS, 0)
+        self.ids = {name: name.encode().ljust(16) for name in TOPICS}
         self.last_epoch: tuple[ConsumerGroup | None, int] = (None, 0)
         self.coordinator = self.restarted()
         self.topics_change("t1", 3)
@@ -272,7 +272,7 @@ class _ConsumerGroups(RuleBasedStateMachine):
                 client.next_request = "heartbeat"
                 if response.assignment:
                     client.reading = {
-                        TopicIdPartition(TOPIC_IDS[topic.topic], index)
+                        TopicIdPartition(self.ids[topic.topic], index)
                         for topic in decode_assignment(response.assignment).assigned_partitions
                         for index in topic.partitions
                     }
@@ -302,15 +302,25 @@ class _ConsumerGroups(RuleBasedStateMachine):
         else:
             client.member_id = f"client-{number}-{next(self.numbers)}"
 
-    @rule(topic=st.sampled_from(["t1", "t2", "u"]), more=st.integers(0, 2))
+    @rule(topic=st.sampled_from(TOPICS), more=st.integers(0, 2))
     def topics_change(self, topic: str, more: int) -> None:
         """A topic is created, or gets more partitions."""
         self.counts[topic] = min(self.counts[topic] + more, 5)
+        self.make_cluster()
+
+    @rule(topic=st.sampled_from(TOPICS))
+    def topic_is_deleted(self, topic: str) -> None:
+        """Should it come again, it is another one."""
+        self.counts[topic] = 0
+        self.ids[topic] = f"{topic}-{next(self.numbers)}".encode().ljust(16)
+        self.make_cluster()
+
+    def make_cluster(self) -> None:
         records: list[MetadataRecord] = []
         for name, count in self.counts.items():
             if count:
-                records.append(TopicRecord(name=name, topic_id=TOPIC_IDS[name]))
-                records += [PartitionRecord(topic_id=TOPIC_IDS[name], partition_id=index) for index in range(count)]
+                records.append(TopicRecord(name=name, topic_id=self.ids[name]))
+                records += [PartitionRecord(topic_id=self.ids[name], partition_id=index) for index in range(count)]
         self.cluster = MetadataImage().apply(*records)
 
     @rule(orders=st.lists(st.permutations(range(7)), min_size=1, max_size=4))
