@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs bench bench-codec fuzz crash golden setup clients clean
+.PHONY: help demo test check format docs bench bench-codec fuzz crash kill power-cuts full-disk mutants bench-restart golden setup clients clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,6 +34,9 @@ bench: setup  ## Throughput and latency, beside librdkafka's mock cluster in the
 	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/broker.py
 
+bench-restart: setup  ## Starting on data that are there: up to 10,000 partitions, after a stop and after kill -9
+	$(BIN)/python bench/restart.py
+
 bench-codec: setup  ## The codec, beside other Python codecs in the same run
 	$(BIN)/python bench/codec/run.py
 	$(BIN)/python bench/codec/imports.py
@@ -42,8 +45,22 @@ bench-codec: setup  ## The codec, beside other Python codecs in the same run
 fuzz: setup  ## Fuzz all that reads bytes from a peer, for SECONDS (60)
 	$(BIN)/python fuzz/run.py --seconds $(or $(SECONDS),60)
 
-crash: setup  ## Check N (20000) crash states of a broker, or one again: STATE=SEED:NUMBER
-	$(BIN)/python fuzz/crash_states.py --states $(or $(N),20000) $(if $(STATE),--state $(STATE))
+crash: setup  ## Check N (20000) crash states of a broker, with SQLITE=1 on a real SQLite, or one: STATE=SEED:NUMBER
+	$(BIN)/python fuzz/crash_states.py --states $(or $(N),20000) $(if $(STATE),--state $(STATE)) $(if $(SQLITE),--sqlite)
+
+kill: setup  ## Kill a server process under real clients N (200) times, at named points and at any moment; SEED repeats
+	$(BIN)/python -m fuzz.breaking.kills --kills $(or $(N),200) $(if $(SEED),--seed $(SEED))
+
+power-cuts: setup  ## Cut its power N (50) times, on a mounted file system that loses what was not synced; SEED repeats
+	@$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements/fuse.txt \
+		|| echo "to build pyfuse3: apt-get install fuse3 libfuse3-dev pkg-config"
+	$(BIN)/python -m fuzz.breaking.power_cuts --cuts $(or $(N),50) $(if $(SEED),--seed $(SEED))
+
+full-disk: setup  ## Fill up its disk, take its file descriptors away, make its file system read-only
+	$(BIN)/python -m fuzz.breaking.full_disk
+
+mutants: setup  ## Plant bugs, and see which instrument finds each; BUG=NAME plants one
+	$(BIN)/python fuzz/mutants.py $(if $(BUG),--bug $(BUG))
 
 golden: setup clients  ## Record again what clients and Apache Kafka say to each other
 	$(BIN)/python -m tests.protocol.golden.record

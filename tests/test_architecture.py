@@ -18,11 +18,13 @@ SOURCES = ROOT / "src" / "dotkafka"
 TESTED_ELSEWHERE = {
     "__main__.py": "it only calls cli.py, as tests/clients do with every server they start",
     "errors.py": "exceptions without behaviour",
-    "storage/spi.py": "protocols without behaviour; testing/storage_conformance.py is their test",
+    "storage/spi.py": "protocols without behaviour; testing/conformance/ is their test",
 }
 """Modules without a test module of their own, and why."""
 TESTED_TOGETHER = {
     "protocol/messages/": "tests/protocol/test_messages.py holds every message to Kafka's own descriptions",
+    "inspection/": "a directory is checked and salvaged as a whole, in tests/inspection",
+    "testing/conformance/": "tests/testing/test_conformance.py has a broken engine for each check",
     "testing/history/": "a history is judged as a whole, in tests/testing/test_history.py and test_history_model.py",
 }
 """Folders whose modules are tested as a whole, and why."""

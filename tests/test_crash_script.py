@@ -22,3 +22,8 @@ def test_it_runs_many() -> None:
 def test_it_runs_one_again() -> None:
     """By seed and number."""
     assert run("--state", "3:7") == "nothing found\n"
+
+
+def test_it_runs_with_sqlite() -> None:
+    """One state again, with the checkpoint on the same files."""
+    assert run("--sqlite", "--state", "3:7") == "nothing found\n"

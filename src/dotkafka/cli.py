@@ -1,4 +1,4 @@
-"""The command line, and `dotkafka serve`; `dotkafka decode` is in `cli_decode`.
+"""The command line, and `dotkafka serve`; `decode` and `check` are in `cli_decode` and `cli_check`.
 
 `serve` owns its process: signals, logging, the exit status, the interpreter's settings. An embedded server touches none
 of them.
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 import dotkafka
-from dotkafka import cli_decode
+from dotkafka import cli_check, cli_decode
 from dotkafka.broker.config import BrokerConfig
 from dotkafka.coordinator.config import GroupConfig
 from dotkafka.errors import ApiError, Fenced, StorageError
@@ -88,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_serve_command(commands)
     cli_decode.add_command(commands)
+    cli_check.add_command(commands)
     return parser
 
 

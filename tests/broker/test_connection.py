@@ -98,3 +98,36 @@ def test_an_answer_that_cannot_be_encoded_closes_only_its_connection(client, run
     offsets = [response.responses[0].partition_responses[0].base_offset for response in other.received()]
     offsets += [response.responses[0].partition_responses[0].base_offset for response in third.received()]
     assert offsets == [0, 1]
+
+
+def test_memory_of_requests_and_answers_is_given_back(boot):
+    """A request counts until it is answered; an answer until it is known to have gone, or its client has."""
+    running = boot()
+    broker = running.broker
+    limit = broker.answer_bytes_left
+    first, second = running.connect(), running.connect()
+    for client in (first, second):
+        client.send(API_VERSIONS, 3, ApiVersionsRequest("test", "1"))
+    size = first.connection.answer_bytes
+    assert size == second.connection.answer_bytes > 100
+    assert first.connection.request_bytes == 0
+    assert broker.answer_bytes_left == limit - 2 * size
+    assert sum(map(len, first.connection.take_responses())) == size
+    assert broker.answer_bytes_left == limit - 2 * size
+    assert first.connection.take_responses() == []
+    assert broker.answer_bytes_left == limit - size
+    broker.disconnect(second.connection, running.machine.now)
+    assert broker.answer_bytes_left == limit
+
+
+def test_no_more_is_read_of_a_client_with_answers_to_take(boot):
+    """Beyond the limit of all together, whoever has something to take waits until it is taken."""
+    running = boot(queued_max_response_bytes=1)
+    client, other = running.connect(), running.connect()
+    client.send(API_VERSIONS, 3, ApiVersionsRequest("test", "1"))
+    assert not running.broker.may_read(client.connection)
+    assert running.broker.may_read(other.connection)
+    client.connection.take_responses()
+    assert not running.broker.may_read(client.connection)
+    client.connection.take_responses()
+    assert running.broker.may_read(client.connection)

@@ -1,7 +1,7 @@
 """What settings are, and where that comes from."""
 
 from dotkafka.broker.config import BrokerConfig
-from dotkafka.broker.effective_configs import broker_configs, cluster_configs, topic_configs
+from dotkafka.broker.effective_configs import TopicConfigs, broker_configs, cluster_configs
 from dotkafka.metadata.configs import ConfigSource
 from dotkafka.metadata.image import BROKER_RESOURCE, ConfigResource, MetadataImage
 
@@ -16,7 +16,7 @@ CONFIG = BrokerConfig(default_topic_configs={"retention.ms": "3"})
 
 def test_candidates_are_ordered_by_nearness() -> None:
     """Topic, this broker, cluster, configuration, default."""
-    settings = {config.definition.name: config for config in topic_configs(CONFIG, IMAGE, {"retention.ms": "0"})}
+    settings = {config.definition.name: config for config in TopicConfigs(CONFIG, IMAGE).of({"retention.ms": "0"})}
     assert [(synonym.value, synonym.source) for synonym in settings["retention.ms"].synonyms] == [
         ("0", ConfigSource.TOPIC),
         ("2", ConfigSource.DYNAMIC_BROKER),
@@ -36,7 +36,7 @@ def test_a_broker_has_the_same_candidates_but_the_topics() -> None:
 
 def test_every_setting_has_a_default_as_its_last_candidate() -> None:
     """Whatever is set, there is something to fall back to."""
-    for config in (*topic_configs(CONFIG, IMAGE, {}), *broker_configs(CONFIG, IMAGE)):
+    for config in (*TopicConfigs(CONFIG, IMAGE).of({}), *broker_configs(CONFIG, IMAGE)):
         assert config.synonyms[-1].source == ConfigSource.DEFAULT
 
 
@@ -56,3 +56,11 @@ def test_addresses_and_switches_are_shown_as_in_kafkas_files() -> None:
     settings = {config.definition.name: config.value for config in broker_configs(config, MetadataImage())}
     assert settings["advertised.listeners"] == "PLAINTEXT://example:1234"
     assert settings["auto.create.topics.enable"] == "false"
+
+
+def test_topics_share_what_they_inherit() -> None:
+    """A request about many topics pays once for a setting that none of them sets."""
+    configs = TopicConfigs(CONFIG, IMAGE)
+    first, second = configs.of({"retention.ms": "0"}), configs.of({"retention.ms": "0"})
+    shared = [one.definition.name for one, other in zip(first, second, strict=True) if one is other]
+    assert shared == [config.definition.name for config in first if config.definition.name != "retention.ms"]

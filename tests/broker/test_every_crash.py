@@ -6,6 +6,7 @@ The broker on its real write-ahead log in files. `make crash` checks more of the
 import pytest
 
 from dotkafka.testing.crash_states import CrashStates
+from dotkafka.testing.faulty_sqlite import faulty_checkpoints
 
 SEEDS = 44
 """Some 470 states each, more than 20,000 together."""
@@ -21,3 +22,11 @@ def test_nothing_acknowledged_is_lost(seed):
     states.run()
     assert states.cuts > 60
     assert states.count > 2 * states.cuts, "what is unsynced survives in several ways"
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_nothing_acknowledged_is_lost_with_sqlite(seed):
+    """The same, with checkpoints in a real SQLite on the same files: its journal and pages are torn and lost too."""
+    states = CrashStates(seed, make_checkpoints=faulty_checkpoints, choices=4, steps=60)
+    states.run()
+    assert states.count > 750

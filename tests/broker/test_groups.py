@@ -19,7 +19,8 @@ from dotkafka.protocol.messages.offset_commit import (
 )
 from dotkafka.protocol.messages.offset_fetch import OFFSET_FETCH, OffsetFetchRequest
 from dotkafka.protocol.messages.produce import PRODUCE
-from dotkafka.records.batch import batch_headers, iterate_records
+from dotkafka.records.batch import batch_headers, encode_batch, iterate_records
+from dotkafka.records.record import Record
 
 
 def commit_request(offset):
@@ -180,3 +181,18 @@ def test_offsets_expire(boot, machine):
     running.advance(2_000)
     assert client.committed("t") == -1
     assert boot().connect().committed("t") == -1
+
+
+def test_a_record_that_is_none_of_groups_stops_the_start(running):
+    """It is damage, and said like any other."""
+    with pytest.raises(StorageFailed, match="__consumer_offsets is damaged"):
+        running.broker.groups.replay(encode_batch([Record(0, 0, b"\0", b"x")]))
+
+
+def test_committed_offsets_are_counted_by_group(client, running):
+    """Those of each group that there is."""
+    assert running.broker.groups.committed_counts() == {}
+    client.create_topic("t")
+    client.commit("t", 1)
+    client.commit("t", 2)
+    assert running.broker.groups.committed_counts() == {"g": 1}

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dotkafka.broker.shard import content_name
+from dotkafka.clock import Instant
 from dotkafka.errors import StorageFailed
 from dotkafka.metadata.image import METADATA_PARTITION, MetadataImage, TopicImage
 from dotkafka.metadata.records import encode_metadata_record
@@ -17,7 +19,7 @@ from dotkafka.protocol.messages.metadata_records import ConfigRecord, PartitionR
 from dotkafka.protocol.primitives import uuid_from_text
 from dotkafka.records.batch import encode_batch
 from dotkafka.records.record import Record
-from dotkafka.storage.spi import TopicIdPartition
+from dotkafka.storage.spi import Changes, TopicIdPartition
 
 if TYPE_CHECKING:
     from dotkafka.broker.metadata_log import MetadataLog
@@ -174,6 +176,84 @@ def test_the_metadata_partition_has_no_topic(boot: Any) -> None:
     assert METADATA_PARTITION not in set(running.broker.metadata.partitions())
 
 
+SMALL_SNAPSHOTS = {"metadata_log_max_record_bytes_between_snapshots": 300, "checkpoint_interval_ms": 10}
+
+
+def test_many_changes_leave_a_bounded_log(boot: Any) -> None:
+    """However often topics come and go, a start has a snapshot and few records to read, and finds the same."""
+    running = boot(**SMALL_SNAPSHOTS)
+    log = running.broker.metadata_log
+    partition = running.broker.shard.log(METADATA_PARTITION)
+    kept = log.create_topic("kept", 2, {"retention.ms": "5"})
+    first_producer_id = log.allocate_producer_id()
+    for number in range(200):
+        topic = log.create_topic(f"t{number}", 1, {})
+        log.change([RemoveTopicRecord(topic_id=topic.topic_id)])
+        running.settle()
+        running.advance(20)
+    assert partition.log_end_offset > 600
+    assert partition.size_bytes < 1000
+    image = running.broker.metadata
+    restarted = boot(**SMALL_SNAPSHOTS).broker
+    assert restarted.shard.log(METADATA_PARTITION).log_start_offset == partition.log_start_offset
+    assert restarted.metadata == image
+    assert restarted.metadata.topics_by_name["kept"] == kept
+    assert restarted.metadata_log.allocate_producer_id() > first_producer_id
+
+
+def test_a_snapshot_holds_what_is_durable_and_no_more(machine: Any) -> None:
+    """A change that is still on its way to L1 when the snapshot is taken is not part of it."""
+    running = machine.boot(**SMALL_SNAPSHOTS)
+    broker = running.broker
+    broker.metadata_log.create_topic("durable", 3, {"retention.ms": "5", "segment.ms": "6"})
+    running.settle()
+    machine.now = Instant(machine.now.monotonic_ms + 20, machine.now.wall_ms + 20)
+    broker.metadata_log.create_topic("lost", 1, {})
+    append, checkpoint = running.take_work()
+    assert (append.lane, checkpoint.lane) == ("append", "checkpoint")
+    running.run(checkpoint)
+    assert broker.shard.log(METADATA_PARTITION).log_start_offset > 0
+    assert list(machine.boot().broker.metadata.topics_by_name) == ["durable"]
+
+
+def test_a_snapshot_is_taken_when_the_last_is_old(boot: Any) -> None:
+    """With the first checkpoint after the interval; and without new records there is nothing to take."""
+    running = boot(metadata_log_max_snapshot_interval_ms=1000, checkpoint_interval_ms=10)
+    log = running.broker.shard.log(METADATA_PARTITION)
+    running.broker.metadata_log.create_topic("orders", 1, {})
+    running.settle()
+    running.advance(900)
+    assert log.log_start_offset == 0
+    running.advance(200)
+    running.broker.metadata_log.create_topic("payments", 1, {})
+    running.settle()
+    running.advance(20)
+    assert log.log_start_offset == log.log_end_offset > 0
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda _: None, "begins at offset"),
+        (lambda data: data[:-1], "damaged"),
+        (lambda data: data[:3], "cut short"),
+        (lambda data: bytes(8) + data[8:], "ends at 0"),
+    ],
+)
+def test_a_damaged_snapshot_is_refused(machine: Any, damage: Any, message: str) -> None:
+    """A start that lacks what the snapshot stands for would drop partitions; it is refused instead."""
+    running = machine.boot(**SMALL_SNAPSHOTS)
+    running.broker.metadata_log.create_topic("orders", 3, {"retention.ms": "5", "segment.ms": "6"})
+    running.settle()
+    running.advance(20)
+    name = content_name(METADATA_PARTITION)
+    checkpoint = machine.checkpoints.load(0)
+    damaged = damage(checkpoint.snapshots[name])
+    machine.checkpoints.save(0, Changes(checkpoint.epoch, checkpoint.next_sequence, snapshots={name: damaged}))
+    with pytest.raises(StorageFailed, match=message):
+        machine.boot()
+
+
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("create"), st.sampled_from("abc"), st.integers(1, 3)),
@@ -191,7 +271,7 @@ STEPS = st.lists(
 def test_a_restart_never_changes_the_image(machine: Any, steps: list[tuple[str, str, int]]) -> None:
     """Whatever is done, with checkpoints in between or not, the next broker sees what this one saw."""
     machine = type(machine)()
-    running = machine.boot(checkpoint_interval_ms=10)
+    running = machine.boot(**SMALL_SNAPSHOTS)
     for step, name, number in [*steps, ("restart", "", 0)]:
         log = running.broker.metadata_log
         topic = log.image.topics_by_name.get(name)
@@ -207,6 +287,6 @@ def test_a_restart_never_changes_the_image(machine: Any, steps: list[tuple[str, 
         elif step == "restart":
             running.settle()
             image = running.broker.metadata
-            running = machine.boot(checkpoint_interval_ms=10)
+            running = machine.boot(**SMALL_SNAPSHOTS)
             assert running.broker.metadata == image
             assert set(running.broker.shard.logs) <= {*image.partitions(), METADATA_PARTITION}

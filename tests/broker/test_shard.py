@@ -414,38 +414,65 @@ class TestBudget:
         # Counted without the overhead of each batch.
         assert sum(log.tail_bytes for log in logs) < 3000 + 20 * 320
 
-    def test_producers_wait_for_checkpoints_and_go_on_after(self, boot, machine, batch):
-        """Beyond the budget a Produce waits, and its connection with it; the rest is served, also while L2 fails."""
-        running = boot(tail_max_bytes=2000, checkpoint_bytes=1000)
-        client, other = running.connect(), running.connect()
+    @pytest.fixture(name="overloaded")
+    def fixture_overloaded(self, boot, machine, batch):
+        """A broker, and a client whose Produce waits for the checkpoint that is to be saved."""
+        running = boot(tail_max_bytes=2000, checkpoint_bytes=2000)
+        client = running.connect()
         client.create_topic("t")
-        machine.checkpoints.errors += [StorageUnavailable("locked")] * 2
-        client.produce("t", bytes(2000))
-        assert running.broker.shard.is_overloaded
-        assert running.broker.may_read(client.connection)
+        running.advance(running.broker.config.checkpoint_interval_ms)
+        client.send(PRODUCE, 9, client.produce_request("t", batch(bytes(2000))))
+        running.run(pick(running.take_work(), AppendWork))
+        save = pick(running.take_work(), CheckpointWork)
+        assert answers(client) == [(ErrorCode.NONE, 0)]
         client.send(PRODUCE, 9, client.produce_request("t", batch(b"b")))
-        running.advance(RETRY_INTERVAL_MS)
+        return running, client, save
+
+    def test_producers_wait_for_checkpoints_and_go_on_after(self, overloaded):
+        """Beyond the budget a Produce waits, and its connection with it; the rest is served."""
+        running, client, save = overloaded
+        assert running.broker.shard.is_overloaded
         assert list(client.received()) == []
         assert not running.broker.may_read(client.connection)
-        assert other.fetch("t").high_watermark == 1
+        assert running.connect().fetch("t").high_watermark == 1
         running.broker.take_ready_connections()
-        running.advance(RETRY_INTERVAL_MS)
+        running.run(save)
         assert not running.broker.shard.is_overloaded
         assert running.broker.may_read(client.connection)
         assert client.connection in running.broker.take_ready_connections()
-        (response,) = client.received()
-        assert response.responses[0].partition_responses[0].base_offset == 1
+        running.settle()
+        assert answers(client) == [(ErrorCode.NONE, 1)]
 
-    def test_those_who_wait_are_refused_when_storage_fails(self, boot, machine, batch):
-        """A held Produce is not left alone with storage that will never catch up."""
-        running = boot(tail_max_bytes=2000, checkpoint_bytes=1000)
+    @pytest.mark.parametrize("error", [StorageUnavailable("no space"), StorageFailed("damaged")])
+    def test_those_who_wait_are_refused_when_the_checkpoint_fails(self, overloaded, machine, error):
+        """A held Produce is not left alone with storage that may never catch up."""
+        running, client, save = overloaded
+        machine.checkpoints.errors.append(error)
+        running.run(save)
+        assert answers(client) == [(ErrorCode.KAFKA_STORAGE_ERROR, -1)]
+
+    def test_producers_are_refused_while_l2_takes_nothing(self, overloaded, machine, batch):
+        """A full disk is no reason to wait: everybody is told at once, until a save succeeds; the rest is served."""
+        running, client, save = overloaded
+        machine.checkpoints.errors += [StorageUnavailable("no space")] * 2
+        running.run(save)
+        running.advance(RETRY_INTERVAL_MS)
+        list(client.received())
+        client.send(PRODUCE, 9, client.produce_request("t", batch(b"c")))
+        assert answers(client) == [(ErrorCode.KAFKA_STORAGE_ERROR, -1)]
+        assert client.fetch("t").high_watermark == 1
+        client.create_topic("u")
+        running.advance(RETRY_INTERVAL_MS)
+        assert client.produce("t", b"d").base_offset == 1
+
+    def test_a_failing_checkpoint_alone_refuses_nobody(self, boot, machine):
+        """As long as memory has room."""
+        running = boot(checkpoint_bytes=1000)
         client = running.connect()
         client.create_topic("t")
-        machine.checkpoints.errors += [StorageUnavailable("locked"), StorageFailed("damaged")]
-        client.produce("t", bytes(2000))
-        client.send(PRODUCE, 9, client.produce_request("t", batch(b"b")))
-        running.advance(RETRY_INTERVAL_MS)
-        assert answers(client) == [(ErrorCode.KAFKA_STORAGE_ERROR, -1)]
+        machine.checkpoints.errors.append(StorageUnavailable("no space"))
+        client.produce("t", bytes(1000))
+        assert client.produce("t", b"b").base_offset == 1
 
     def test_overload_that_begins_and_ends_between_two_calls(self, boot, machine, batch):
         """A Produce that came while L2 lagged is served also if the very next thing to happen is the end of it."""
@@ -471,11 +498,12 @@ class TestBudget:
         running = boot(tail_max_bytes=2000)
         client = running.connect()
         client.create_topic("t")
+        client.create_topic("u")
         machine.checkpoints.errors.append(StorageUnavailable("locked"))
         client.produce("t", bytes(2000))
-        assert running.broker.shard.is_overloaded
+        assert client.produce("u", b"u").error_code == ErrorCode.KAFKA_STORAGE_ERROR
         client.call(DELETE_TOPICS, 1, DeleteTopicsRequest(topic_names=["t"], timeout_ms=1000))
-        assert not running.broker.shard.is_overloaded
+        assert client.produce("u", b"u").error_code == ErrorCode.NONE
 
 
 def test_logs_are_made_on_demand(running):

@@ -16,18 +16,25 @@ from dotkafka.testing.crash_check import check_produced, next_batch, observe, pr
 from dotkafka.testing.crash_model import BrokenPromise, ModelPartition, ModelTopicPartition
 from dotkafka.testing.crash_workload import CrashWorkload
 from dotkafka.testing.faulty_file_system import FailingCalls
+from dotkafka.testing.faulty_sqlite import faulty_checkpoints
+from dotkafka.testing.simulated_storage import MakeCheckpoints
 
 SEED = 0
+SEEDS = (SEED, 2)
+"""Of workloads in which broker and storage see different things after a fault: a restart, or time."""
 STEPS = 60
+STEPS_WITH_SQLITE = 20
 PASSING = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE)
 FINAL = (errno.EIO, errno.EROFS)
 ALL_KINDS = {"open", "list", "read", "create", "allocate", "write", "sync", "sync_folder", "rename", "remove", "save"}
 NAME = ModelTopicPartition("t", 0)
 
 
-def run_with(faults: FailingCalls) -> CrashWorkload:
-    """Run the workload with a fault, then lose power, keeping nothing and everything, and check what is left."""
-    workload = CrashWorkload(SEED, steps=STEPS, faults=faults)
+def run_with(
+    seed: int, faults: FailingCalls, make_checkpoints: MakeCheckpoints | None = None, steps: int = STEPS
+) -> CrashWorkload:
+    """Run a workload with a fault, then lose power, keeping nothing and everything, and check what is left."""
+    workload = CrashWorkload(seed, make_checkpoints=make_checkpoints, steps=steps, faults=faults)
     workload.run()
     for survives in (False, True):
         after = workload.storage.fork(partial(bool, survives))
@@ -35,34 +42,56 @@ def run_with(faults: FailingCalls) -> CrashWorkload:
     return workload
 
 
-def every_call_fails(error_number: int) -> Iterator[tuple[str, CrashWorkload]]:
-    """Run the workload as often as it makes calls, each time with another one failing; yield the call and the run."""
-    for number in range(number_of_calls()):
+def every_call_fails(seed: int, error_number: int) -> Iterator[tuple[str, CrashWorkload]]:
+    """Run a workload as often as it makes calls, each time with another one failing; yield the call and the run."""
+    for number in range(number_of_calls(seed)):
         faults = FailingCalls(number, error_number)
-        workload = run_with(faults)
+        workload = run_with(seed, faults)
         (failed,) = faults.failed
         yield failed, workload
 
 
-def number_of_calls() -> int:
-    """How many calls the workload makes if none fails, of every kind there is."""
+def number_of_calls(seed: int) -> int:
+    """How many calls a workload makes if none fails, of every kind there is."""
     none = FailingCalls(0, 0, count=0)
-    run_with(none)
+    run_with(seed, none)
     kinds = {call.split()[0] for call in none.calls}
     assert kinds == ALL_KINDS
     return len(none.calls)
 
 
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("error_number", [*PASSING, *FINAL], ids=errno.errorcode.get)
-def test_every_call_fails_once(error_number):
+def test_every_call_fails_once(seed, error_number):
     """A restart finds all that was acknowledged, also where the failed call fell into a start or a restart.
 
     A full disk or too many open files pass: everything is answered in the end. An input/output error, a file system
     that has become read-only and any failed sync are final until the restart.
     """
-    for failed, workload in every_call_fails(error_number):
+    for failed, workload in every_call_fails(seed, error_number):
         is_final = error_number in FINAL or failed.startswith("sync")
         assert any(isinstance(failure, StorageFailed) for failure in workload.failures) == is_final, failed
+
+
+@pytest.mark.parametrize("error_number", [errno.ENOSPC, errno.EIO], ids=errno.errorcode.get)
+def test_every_call_of_sqlite_fails_once(error_number):
+    """No checkpoint is believed that is not there: the log is trimmed by those only that are.
+
+    A write that fails has been rolled back and is tried again, as after a full disk; a failed sync is final.
+    """
+    none = FailingCalls(0, 0, count=0)
+    run_with(SEED, none, faulty_checkpoints, STEPS_WITH_SQLITE)
+    seen = set()
+    for number, call in enumerate(none.calls):
+        if "sqlite" not in call:
+            continue
+        faults = FailingCalls(number, error_number)
+        workload = run_with(SEED, faults, faulty_checkpoints, STEPS_WITH_SQLITE)
+        (call,) = faults.failed  # noqa: PLW2901 (what SQLite has in its cache may differ)
+        seen.add(call.split()[0])
+        is_final = any(isinstance(failure, StorageFailed) for failure in workload.failures)
+        assert is_final == call.startswith(("sync", "read", "resize", "remove")), call
+    assert seen == {"open", "create", "read", "write", "sync", "resize", "remove"}
 
 
 def test_trying_a_sync_again_would_be_found(monkeypatch):
@@ -76,7 +105,7 @@ def test_trying_a_sync_again_would_be_found(monkeypatch):
 
     monkeypatch.setattr(wal_file, "sync_for_good", sync_again)
     with pytest.raises((BrokenPromise, StorageFailed), match=r"was acknowledged|is damaged"):
-        deque(every_call_fails(errno.EIO), maxlen=0)
+        deque(every_call_fails(SEED, errno.EIO), maxlen=0)
 
 
 def no_error(_call: str) -> int:

@@ -13,6 +13,7 @@ from dotkafka.records.batch import (
     batch_headers,
     decode_records,
     encode_batch,
+    encode_empty_batch,
     increment_sequence,
     patch_log_append_time,
     patch_offset_and_epoch,
@@ -319,3 +320,14 @@ def test_unknown_codec_is_refused(batch_with_section: Callable[..., bytearray]) 
     """Codec numbers without a codec are a DecodeError."""
     with pytest.raises(DecodeError, match="number 6"):
         decode_records(batch_with_section(bytes(7), attributes=6))
+
+
+def test_a_batch_without_records() -> None:
+    """It takes offsets, up to 2**31 of them, and nothing else."""
+    batch = encode_empty_batch(5, 5 + 2**31 - 1, 3)
+    ((_, header),) = batch_headers(batch)
+    assert (header.base_offset, header.next_offset, header.partition_leader_epoch) == (5, 5 + 2**31, 3)
+    assert (header.record_count, header.producer_id, header.max_timestamp_ms) == (0, -1, -1)
+    assert decode_records(batch) == []
+    with pytest.raises(EncodeError):
+        encode_empty_batch(0, 2**31, 0)

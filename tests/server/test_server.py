@@ -163,6 +163,26 @@ async def test_a_stop_is_bounded_even_if_storage_hangs(connect: Any, caplog: pyt
     hanging.released.set()
 
 
+async def test_a_stop_is_bounded_even_if_a_client_does_not_read(
+    connect: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A client that leaves its answers is disconnected when the time is up, and the storage closed all the same."""
+    server = serve(data=tmp_path, stop_timeout_s=0.2)
+    await server.start()
+    client = await connect(server)
+    await client.request(CREATE_TOPICS, 5, create_request())
+    for _ in range(20):
+        await client.request(PRODUCE, 9, produce_request(bytes(1_000_000)))
+    client.writer.transport.pause_reading()
+    client.send(FETCH, 11, fetch_request())
+    await until(lambda: server.broker.answer_bytes_left < BrokerConfig().queued_max_response_bytes - 10_000_000)
+    async with asyncio.timeout(10):
+        await server.stop()
+    assert "did not come to rest" in caplog.text
+    async with serve(data=tmp_path):
+        pass
+
+
 @pytest.mark.parametrize("storage", ["memory", "directory"])
 async def test_what_was_acknowledged_before_a_stop_is_there_after_a_restart(
     connect: Any, storage: str, tmp_path: Path

@@ -12,6 +12,9 @@ import pytest
 from dotkafka.storage.file_system import OsFileSystem
 from dotkafka.storage.spi import Buffer
 
+if sys.platform != "win32":
+    import resource
+
 
 def test_files_are_made_written_and_read(tmp_path: Path) -> None:
     """Parts of any buffer type land one after another; a read past the end is short."""
@@ -52,6 +55,65 @@ def test_names(tmp_path: Path) -> None:
     assert files.list("folder") == ["b", "c"]
     files.remove("folder/b")
     assert files.list("folder") == ["c"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="what a descriptor stands for is told in /proc")
+@pytest.mark.parametrize("existing", ["", "data", "data/folder"])
+def test_the_names_of_all_folders_are_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, existing: str) -> None:
+    """Up to that of the directory itself, also where a process has made them that ended before it had synced them."""
+    (tmp_path / existing).mkdir(parents=True, exist_ok=True)
+    synced: list[Path] = []
+    sync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    OsFileSystem(tmp_path / "data").make_folder("folder/below")
+    assert synced == [tmp_path, tmp_path / "data", tmp_path / "data/folder"]
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="nothing is forbidden to root")
+def test_a_directory_below_one_that_may_not_be_read(tmp_path: Path) -> None:
+    """It serves if it is there; made there, it could not be made durable."""
+    (tmp_path / "data").mkdir()
+    tmp_path.chmod(0o300)
+    try:
+        OsFileSystem(tmp_path / "data").make_folder("folder")
+        with pytest.raises(PermissionError):
+            OsFileSystem(tmp_path / "other").make_folder("folder")
+    finally:
+        tmp_path.chmod(0o700)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders are not synced there")
+def test_a_folder_that_was_synced_can_be_synced_without_a_descriptor_to_spare(tmp_path: Path) -> None:
+    """A process that has too many open files must not look like a disk that cannot sync."""
+    files = OsFileSystem(tmp_path)
+    files.make_folder("folder")
+    files.sync_folder("folder")
+    usual = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, usual[1]))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            files.open("folder/file", create=True)
+        files.sync_folder("folder")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, usual)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are counted in /proc")
+def test_nothing_stays_open(tmp_path: Path) -> None:
+    """The folders that were synced are closed with the file system."""
+    opened = Path("/proc/self/fd")
+    before = len(list(opened.iterdir()))
+    files = OsFileSystem(tmp_path)
+    files.make_folder("folder")
+    files.sync_folder("folder")
+    assert len(list(opened.iterdir())) == before + 1
+    del files
+    assert len(list(opened.iterdir())) == before
 
 
 def test_allocation_sets_the_length(tmp_path: Path) -> None:
@@ -166,3 +228,29 @@ def test_the_lock_ends_with_its_process(tmp_path: Path) -> None:
         child.kill()
         child.wait()
     OsFileSystem(tmp_path).lock("lock", "parent").release()
+
+
+def test_reading_alone(tmp_path: Path) -> None:
+    """Files can be opened without the right to write; writing is refused."""
+    OsFileSystem(tmp_path).open("file", create=True).close()
+    file = OsFileSystem(tmp_path, read_only=True).open("file")
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        file.write_at(0, [b"x"])
+    file.close()
+
+
+def test_keeping_writers_out(tmp_path: Path) -> None:
+    """Readers share; a writer and they exclude each other. There has to have been a writer once."""
+    files = OsFileSystem(tmp_path, read_only=True)
+    with pytest.raises(FileNotFoundError):
+        files.lock_against_writers("lock")
+    writer = OsFileSystem(tmp_path).lock("lock", "the writer")
+    with pytest.raises(BlockingIOError, match="the writer"):
+        files.lock_against_writers("lock")
+    writer.release()
+    readers = [files.lock_against_writers("lock"), files.lock_against_writers("lock")]
+    with pytest.raises(BlockingIOError):
+        OsFileSystem(tmp_path).lock("lock", "another")
+    for reader in readers:
+        reader.release()
+    OsFileSystem(tmp_path).lock("lock", "another").release()

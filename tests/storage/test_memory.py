@@ -4,7 +4,7 @@ from copy import copy
 
 from dotkafka.storage.memory import MemoryCheckpointStore, MemoryWal
 from dotkafka.storage.spi import Changes, CheckpointStore, WriteAheadLog
-from dotkafka.testing.storage_conformance import CheckpointStoreConformance, WriteAheadLogConformance
+from dotkafka.testing.conformance import CheckpointStoreConformance, WriteAheadLogConformance
 
 
 class TestMemoryWal(WriteAheadLogConformance):

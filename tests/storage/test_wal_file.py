@@ -5,7 +5,7 @@ import errno
 import itertools
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 
 from dotkafka.errors import Fenced, StorageFailed, StorageUnavailable
 from dotkafka.storage.file_system import OsFileSystem
-from dotkafka.storage.spi import WriteAheadLog
+from dotkafka.storage.spi import Buffer, WriteAheadLog
 from dotkafka.storage.wal_file import FileWal, FileWalWriter
 from dotkafka.storage.wal_segment import ENTRIES_START, ENTRY_HEADER_SIZE
-from dotkafka.testing.faulty_file_system import FaultyFileSystem, PowerCut
-from dotkafka.testing.storage_conformance import WriteAheadLogConformance, payloads
+from dotkafka.testing.conformance import Fault, WriteAheadLogConformance, payloads
+from dotkafka.testing.conformance.wal_outcomes import WalOutcomeChecks
+from dotkafka.testing.faulty_file_system import FaultyFile, FaultyFileSystem, PowerCut
 
 
 class TestFileWal(WriteAheadLogConformance):
@@ -38,6 +39,66 @@ class TestFileWal(WriteAheadLogConformance):
     def restart(self, wal: WriteAheadLog) -> WriteAheadLog:
         """Return a log over the same directory."""
         return self.create_wal()
+
+    elsewhere = restart
+
+    def damaged(self, wal: WriteAheadLog, payload: bytes) -> tuple[WriteAheadLog, str]:
+        """Flip bits of the payload in its file."""
+        for path in self.path.rglob("*.wal"):
+            data = path.read_bytes()
+            if payload in data:
+                path.write_bytes(data.replace(payload, bytes(byte ^ 0xFF for byte in payload)))
+                return self.create_wal(), path.name
+        raise AssertionError("no file has it")
+
+
+class TestFileWalOnFaultyFiles(WalOutcomeChecks):
+    """The checks of crashes and errors, with power cuts, full disks and syncs that fail."""
+
+    def create_wal(self) -> WriteAheadLog:
+        """Return a log over files that lie."""
+        self.files = FaultyFileSystem()
+        self.dice = random.Random(1)
+        return self.restart()
+
+    def restart(self, wal: WriteAheadLog | None = None) -> WriteAheadLog:
+        """Return a log over the same files."""
+        return FileWal(self.files, segment_bytes=8192, spare_segments=1, random_bytes=self.dice.randbytes)
+
+    def crash(self, wal: WriteAheadLog) -> WriteAheadLog:
+        """Lose power, and with it some of what is unsynced."""
+        self.files.crash(lambda: self.dice.random() < 0.5)
+        return self.restart()
+
+    @contextlib.contextmanager
+    def errors(self, call: str, error_number: int) -> Iterator[None]:
+        """Let a kind of call fail."""
+        self.files.fail_when(lambda each: error_number if each.startswith(call) else 0)
+        yield
+        self.files.fail_when(None)
+
+    def unavailable(self, wal: WriteAheadLog) -> Fault:
+        """The disk is full."""
+        return self.errors("write", errno.ENOSPC)
+
+    def failing(self, wal: WriteAheadLog) -> Fault:
+        """No sync succeeds."""
+        return self.errors("sync ", errno.EIO)
+
+    @contextlib.contextmanager
+    def unknown_outcome(self, wal: WriteAheadLog) -> Iterator[None]:
+        """All bytes are written, and then the disk is full."""
+
+        def write_and_fail(file: FaultyFile, position: int, parts: Sequence[Buffer]) -> None:
+            write_at(file, position, parts)
+            raise OSError(errno.ENOSPC, "no space left")
+
+        write_at = FaultyFile.write_at
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(FaultyFile, "write_at", write_and_fail)
+            yield
+
+    test_damage_is_refused_with_its_place = None  # type: ignore[assignment]  # on real files, above
 
 
 class Run:

@@ -195,3 +195,31 @@ def test_who_listens_is_called_before_each_operation() -> None:
     files.fork().remove("folder/file")
     files.begin("the end")
     assert seen == [(0, []), (1, []), (2, []), (3, []), (4, ["file"])]
+
+
+def test_a_cut_is_unsynced_too() -> None:
+    """Length and content come back; of what is written behind the cut, the disk may have old bytes or new ones."""
+    files = FaultyFileSystem()
+    file = synced_file(files, b"a" * SECTOR_SIZE * 2)
+    file.resize(0)
+    assert file.size() == 0
+    files.crash()
+    file = files.open("folder/file")
+    assert file.read_at(0, 9999) == b"a" * SECTOR_SIZE * 2
+    file.resize(0)
+    file.sync()
+    files.crash()
+    assert files.open("folder/file").size() == 0
+
+
+def test_what_was_cut_off_reads_as_zeros_when_the_file_grows_again() -> None:
+    """Also after a sync and a crash: the old bytes are gone, though their sectors were never written."""
+    files = FaultyFileSystem()
+    file = synced_file(files, b"a" * SECTOR_SIZE * 3)
+    file.resize(10)
+    file.write_at(SECTOR_SIZE * 2, [b"b"])
+    expected = b"a" * 10 + bytes(SECTOR_SIZE * 2 - 10) + b"b"
+    assert file.read_at(0, 9999) == expected
+    file.sync()
+    files.crash()
+    assert files.open("folder/file").read_at(0, 9999) == expected

@@ -19,10 +19,10 @@ All calls come from one thread at a time; only `StorageWork.run` may be elsewher
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from dotkafka.broker import handlers  # noqa: F401 (importing it registers the handlers)
-from dotkafka.broker.connection import Connection
+from dotkafka.broker.connection import AnswerMemory, Connection
 from dotkafka.broker.dispatch import dispatch
 from dotkafka.broker.fetch_sessions import FetchSessions
 from dotkafka.broker.groups import Groups
@@ -50,6 +50,9 @@ if TYPE_CHECKING:
     from dotkafka.metadata.image import MetadataImage, TopicImage
     from dotkafka.storage.spi import CheckpointStore, WriteAheadLog
 
+MAX_ANSWER_BYTES_AHEAD: Final = 1024 * 1024
+"""A connection that has so much to take is not served further before it has: what it asks for can be much more."""
+
 Response = TypeVar("Response")
 
 
@@ -75,6 +78,7 @@ class Broker:
         self.groups = Groups(self)
         self.retention = Retention(self)
         self.is_closing = False
+        self._answer_memory = AnswerMemory()
         self._ready: dict[Connection, None] = {}
         self._held: deque[tuple[Connection, Callable[[], None]]] = deque()
         """Writes that wait until L2 has caught up, in the order in which they came."""
@@ -113,7 +117,7 @@ class Broker:
     def connect(self, peer_host: str, local: tuple[str, int], now: Instant) -> Connection:
         """A client has connected from `peer_host`, reaching us at `local` (host and port)."""
         self.now = now
-        return Connection(peer_host, local, self._connection_ready)
+        return Connection(peer_host, local, self._connection_ready, self._answer_memory)
 
     def receive(self, connection: Connection, frame: bytearray, now: Instant) -> None:
         """Serve one whole frame, without its size prefix. The broker keeps the frame, and writes into it."""
@@ -133,7 +137,17 @@ class Broker:
             connection.is_doomed
             or connection.is_held
             or connection.pending_requests >= self.config.max_pending_requests_per_connection
+            or self._has_enough_to_take(connection)
         )
+
+    def _has_enough_to_take(self, connection: Connection) -> bool:
+        ahead_bytes = connection.answer_bytes + connection.reading_bytes
+        return ahead_bytes >= MAX_ANSWER_BYTES_AHEAD or (ahead_bytes > 0 and self.answer_bytes_left <= 0)
+
+    @property
+    def answer_bytes_left(self) -> int:
+        """How much more answers may take by `queued.max.response.bytes`; negative if they take more."""
+        return self.config.queued_max_response_bytes - self._answer_memory.held_bytes
 
     def take_ready_connections(self) -> Sequence[Connection]:
         """Return the connections that have responses to take, may read again, or are to be closed."""

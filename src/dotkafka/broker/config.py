@@ -43,6 +43,14 @@ class BrokerConfig:
     """After this long without a request a connection is closed."""
     max_pending_requests_per_connection: int = 100
     """Requests of one connection that may wait for their answers before no more are read. dotkafka's own."""
+    queued_max_request_bytes: int = attrs.field(default=268_435_456, validator=ge(1))
+    """Bytes of requests, of all connections together, that have arrived whole or in part and are not answered yet. Once
+    there are so many, connections that hold more than an equal share of it are not read. Kafka has no such default
+    limit."""
+    queued_max_response_bytes: int = attrs.field(default=268_435_456, validator=ge(1))
+    """Bytes of answers, of all connections together, that clients have not taken yet. Fetch answers are made so small
+    that they stay within it, but always have one batch; beyond it a connection is served only once it has taken all its
+    answers. dotkafka's own."""
 
     producer_id_expiration_ms: int = 86_400_000
     """A partition forgets a producer id that has been silent for so long; looked at with each checkpoint."""
@@ -66,6 +74,13 @@ class BrokerConfig:
     """
     group: GroupConfig = attrs.field(factory=GroupConfig)
     """Settings of the group coordinator."""
+
+    metadata_log_max_record_bytes_between_snapshots: int = 20 * 1024 * 1024
+    """When the records of `__cluster_metadata` have grown to so many bytes, a snapshot takes their place: a start reads
+    the snapshot and at most about that much more, however often topics were created and deleted."""
+    metadata_log_max_snapshot_interval_ms: int = 3_600_000
+    """And when there are new ones and the last snapshot was so long ago; 0 for never. Both are looked at with each
+    checkpoint."""
 
     tail_max_bytes: int = 64 * 1024 * 1024
     """Budget for recent batches in memory (L0), all partitions together. Also the most that L2 may lag behind: beyond

@@ -23,13 +23,24 @@ logger = logging.getLogger(__name__)
 Response = TypeVar("Response")
 
 
+class AnswerMemory:
+    """How many bytes of answers wait to be taken, or are being read for one, of all connections together."""
+
+    __slots__ = ("held_bytes",)
+
+    def __init__(self) -> None:
+        self.held_bytes = 0
+
+
 class Place:
     """A place in the order of a connection's responses."""
 
-    __slots__ = ("closes", "connection", "parts")
+    __slots__ = ("closes", "connection", "parts", "request_bytes")
 
-    def __init__(self, connection: "Connection") -> None:
+    def __init__(self, connection: "Connection", request_bytes: int = 0) -> None:
         self.connection = connection
+        self.request_bytes = request_bytes
+        """Of the frame, which stays in memory until the answer is given."""
         self.parts: list[Buffer] | None = None
         """The answer, once it is given."""
         self.closes = False
@@ -41,9 +52,9 @@ class Place:
         self.connection.is_doomed = True
         self._fulfil([])
 
-    def _fulfil(self, parts: "list[Buffer]") -> None:
+    def _fulfil(self, parts: "list[Buffer]", size_bytes: int = 0) -> None:
         self.parts = parts
-        self.connection.answer_given()
+        self.connection.answer_given(self, size_bytes)
 
 
 class Exchange(Place, Generic[Response]):
@@ -58,8 +69,9 @@ class Exchange(Place, Generic[Response]):
         version: int,
         correlation_id: int,
         client_id: str | None,
+        request_bytes: int = 0,
     ) -> None:
-        super().__init__(connection)
+        super().__init__(connection, request_bytes)
         self.api = api
         self.version = version
         self.correlation_id = correlation_id
@@ -85,7 +97,7 @@ class Exchange(Place, Generic[Response]):
             self.close_connection()
             return
         size = len(header) + sum(map(len, body))
-        self._fulfil([size.to_bytes(4, "big") + header, *body])
+        self._fulfil([size.to_bytes(4, "big") + header, *body], 4 + size)
 
     def respond_nothing(self) -> None:
         """End the exchange without an answer: a Produce with acks=0 wants none."""
@@ -96,8 +108,11 @@ class Connection:
     """What the broker knows of one client connection."""
 
     __slots__ = (
+        "_memory",
         "_on_ready",
         "_places",
+        "_taken_bytes",
+        "answer_bytes",
         "client_software",
         "is_closed",
         "is_closing",
@@ -105,9 +120,17 @@ class Connection:
         "is_held",
         "local",
         "peer_host",
+        "reading_bytes",
+        "request_bytes",
     )
 
-    def __init__(self, peer_host: str, local: tuple[str, int], on_ready: "Callable[[Connection], None]") -> None:
+    def __init__(
+        self,
+        peer_host: str,
+        local: tuple[str, int],
+        on_ready: "Callable[[Connection], None]",
+        memory: AnswerMemory | None = None,
+    ) -> None:
         self.peer_host = peer_host
         self.local = local
         """Host and port at which the client reached this broker: where it is told to come again."""
@@ -120,6 +143,15 @@ class Connection:
         self.is_closed = False
         self.is_held = False
         """Whether no more requests are read, since one of those read waits until storage has caught up."""
+        self.request_bytes = 0
+        """Of the requests that have no answer yet."""
+        self.answer_bytes = 0
+        """Of the answers that are not known to have gone."""
+        self.reading_bytes = 0
+        """Of what is being read from storage for answers."""
+        self._taken_bytes = 0
+        """Of the answers that were taken last."""
+        self._memory = memory or AnswerMemory()
         self._on_ready = on_ready
         self._places: deque[Place] = deque()
 
@@ -131,11 +163,25 @@ class Connection:
     def begin(self, place: Place) -> None:
         """Take the next place in the order of responses."""
         self._places.append(place)
+        self.request_bytes += place.request_bytes
 
-    def answer_given(self) -> None:
-        """Some request has its answer; if it is the oldest one's, the connection has something to send."""
-        if not self.is_closed and self._places and self._places[0].parts is not None:
+    def answer_given(self, place: Place, size_bytes: int) -> None:
+        """A request has its answer; if it is the oldest one's, the connection has something to send."""
+        self.request_bytes -= place.request_bytes
+        if self.is_closed:
+            return
+        self._hold_answers(size_bytes)
+        if self._places and self._places[0].parts is not None:
             self._on_ready(self)
+
+    def hold_reading(self, size_bytes: int) -> None:
+        """Count memory of what is being read for an answer; a negative size gives it back."""
+        self.reading_bytes += size_bytes
+        self._memory.held_bytes += size_bytes
+
+    def _hold_answers(self, size_bytes: int) -> None:
+        self.answer_bytes += size_bytes
+        self._memory.held_bytes += size_bytes
 
     def close_when_answered(self) -> None:
         """Close after the answers to the pending requests: what has come now cannot be served."""
@@ -144,7 +190,11 @@ class Connection:
         place.close_connection()
 
     def take_responses(self) -> "list[Buffer]":
-        """Return the bytes that are ready, in request order; empty if the oldest request is still without answer."""
+        """Return the bytes that are ready, in request order; empty if the oldest request is still without answer.
+
+        To be called again once they have gone: until then they count as memory of this connection.
+        """
+        self._hold_answers(-self._taken_bytes)
         ready: list[Buffer] = []
         places = self._places
         while places and places[0].parts is not None:
@@ -153,9 +203,12 @@ class Connection:
             if place.closes:
                 self.is_closing = True
                 places.clear()
+        self._taken_bytes = sum(map(len, ready))
         return ready
 
     def abandon(self) -> None:
         """Forget everything: the client has gone."""
         self.is_closed = True
+        self._hold_answers(-self.answer_bytes)
+        self._taken_bytes = 0
         self._places.clear()

@@ -86,7 +86,9 @@ def dispatch(broker: Broker, connection: Connection, frame: bytearray) -> None:
     if handler is None:
         _refuse(connection, f"API key {header.api_key} is unknown or not served")
         return
-    exchange = Exchange(connection, handler.api, header.api_version, header.correlation_id, header.client_id)
+    exchange = Exchange(
+        connection, handler.api, header.api_version, header.correlation_id, header.client_id, len(frame)
+    )
     if header.api_version not in handler.versions:
         if header.api_key == ApiKey.API_VERSIONS:
             connection.begin(exchange)

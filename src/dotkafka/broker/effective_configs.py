@@ -59,16 +59,28 @@ class EffectiveConfig(NamedTuple):
         return self.synonyms[0].source
 
 
-def topic_configs(config: BrokerConfig, image: MetadataImage, own: Mapping[str, str]) -> Iterator[EffectiveConfig]:
-    """Yield the settings of a topic that has the valid settings `own`, in the order of their names."""
-    static = static_topic_configs(config)
-    for definition in TOPIC_CONFIGS.values():
-        if definition.is_hidden or definition.default is None:
-            continue
-        name = definition.name
-        synonyms = [Synonym(name, definition.normalize(own[name]), ConfigSource.TOPIC)] if name in own else []
-        synonyms += _inherited(definition, definition.broker_synonym or name, config, image, static)
-        yield EffectiveConfig(definition, synonyms)
+class TopicConfigs:
+    """The settings of topics at one moment. What topics inherit is worked out once, for all of them."""
+
+    def __init__(self, config: BrokerConfig, image: MetadataImage) -> None:
+        static = static_topic_configs(config)
+        self._inherited = [
+            EffectiveConfig(
+                definition, _inherited(definition, definition.broker_synonym or definition.name, config, image, static)
+            )
+            for definition in TOPIC_CONFIGS.values()
+            if not definition.is_hidden and definition.default is not None
+        ]
+
+    def of(self, own: Mapping[str, str]) -> Sequence[EffectiveConfig]:
+        """Return the settings of a topic that has the valid settings `own`, in the order of their names.
+
+        Those that it inherits are the same objects for all topics.
+        """
+        return [
+            _overridden(inherited, own[inherited.definition.name]) if inherited.definition.name in own else inherited
+            for inherited in self._inherited
+        ]
 
 
 def broker_configs(config: BrokerConfig, image: MetadataImage) -> Iterator[EffectiveConfig]:
@@ -127,6 +139,12 @@ def group_config_bounds(config: BrokerConfig) -> Mapping[str, Bounds]:
         ),
         ASSIGNMENT_INTERVAL: Bounds(0, MAX_ASSIGNMENT_INTERVAL_MS, group.group_consumer_assignment_interval_ms),
     }
+
+
+def _overridden(inherited: EffectiveConfig, text: str) -> EffectiveConfig:
+    definition = inherited.definition
+    own = Synonym(definition.name, definition.normalize(text), ConfigSource.TOPIC)
+    return EffectiveConfig(definition, [own, *inherited.synonyms])
 
 
 def dynamic_broker_configs(image: MetadataImage, resource_name: str) -> dict[str, str]:

@@ -16,7 +16,7 @@ from dotkafka.coordinator.group_coordinator import GroupCoordinator
 from dotkafka.coordinator.group_records import decode_record, encode_key, encode_value, group_of
 from dotkafka.coordinator.refusals import GroupRequest, refuse
 from dotkafka.coordinator.request_context import RequestContext
-from dotkafka.errors import ApiError
+from dotkafka.errors import ApiError, DecodeError, StorageFailed
 from dotkafka.log.config import LogConfig
 from dotkafka.protocol.error_codes import ErrorCode
 from dotkafka.protocol.messages.consumer_group_describe import ConsumerGroupDescribeRequest
@@ -96,6 +96,10 @@ class Groups:
                 OFFSETS_TOPIC, self._broker.config.offsets_topic_num_partitions, OFFSETS_TOPIC_CONFIGS
             )
         return topic
+
+    def committed_counts(self) -> dict[str, int]:
+        """Return how many offsets each group has committed, groups with none included."""
+        return self._coordinator.committed_counts()
 
     # -- requests ------------------------------------------------------------------------------------------------------
 
@@ -204,11 +208,18 @@ class Groups:
                 yield TopicIdPartition(topic.topic_id, partition)
 
     def replay(self, batch: Buffer) -> None:
-        """Take in one batch of `__consumer_offsets`."""
-        for record in iterate_records(batch):
-            decoded = decode_record(record.key or b"", record.value)
-            if decoded is not None:
-                self._coordinator.replay(decoded)
+        """Take in one batch of `__consumer_offsets`.
+
+        Raises:
+            StorageFailed: the batch is damaged.
+        """
+        try:
+            for record in iterate_records(batch):
+                decoded = decode_record(record.key or b"", record.value)
+                if decoded is not None:
+                    self._coordinator.replay(decoded)
+        except (DecodeError, ApiError) as error:
+            raise StorageFailed(f"{OFFSETS_TOPIC} is damaged: {error}") from error
 
     def finish_replay(self) -> None:
         """All has been replayed: the sessions of loaded members begin now."""

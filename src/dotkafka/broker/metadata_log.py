@@ -4,43 +4,50 @@ A change is some metadata records, written as one batch to `__cluster_metadata` 
 later request sees it, but it is not durable yet: an answer that rests on a change waits for that (`respond`). At start
 the image is rebuilt from the partition.
 
-Invariant: the image is exactly what replaying the partition gives.
+The partition does not grow for ever: once its records are many, or old, a checkpoint takes a snapshot of the durable
+image in their place, and the log then begins where the snapshot ends (KIP-630).
+
+Invariant: the image is exactly what replaying the snapshot and then the partition gives.
 """
 
 from __future__ import annotations
 
 import logging
+from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from dotkafka.broker.log_configs import LogConfigs
-from dotkafka.errors import DecodeError, StorageFailed
+from dotkafka.errors import ApiError, DecodeError, StorageFailed
 from dotkafka.log.config import LogConfig
 from dotkafka.metadata.image import (
     BROKER_RESOURCE,
     METADATA_PARTITION,
-    TOPIC_RESOURCE,
     ConfigResource,
     MetadataImage,
+    TopicImage,
 )
 from dotkafka.metadata.records import decode_metadata_record, encode_metadata_record
-from dotkafka.protocol.messages.metadata_records import (
-    ConfigRecord,
-    PartitionRecord,
-    ProducerIdsRecord,
-    RemoveTopicRecord,
-    TopicRecord,
+from dotkafka.metadata.snapshot import (
+    Leader,
+    decode_metadata_snapshot,
+    encode_metadata_snapshot,
+    partition_records,
+    topic_records,
 )
+from dotkafka.protocol.messages.metadata_records import ConfigRecord, ProducerIdsRecord, RemoveTopicRecord
 from dotkafka.protocol.primitives import uuid_to_text
 from dotkafka.records.batch import encode_batch, iterate_records
 from dotkafka.records.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from dotkafka.broker.broker import Broker
     from dotkafka.broker.connection import Exchange
     from dotkafka.errors import StorageError
-    from dotkafka.metadata.image import MetadataRecord, TopicImage
+    from dotkafka.log.partition_log import PartitionLog
+    from dotkafka.metadata.image import MetadataRecord
     from dotkafka.storage.spi import Buffer
 
 logger = logging.getLogger(__name__)
@@ -53,7 +60,7 @@ PRODUCER_ID_BLOCK_SIZE: Final = 1000
 _CLUSTER_RESOURCE: Final = ConfigResource(BROKER_RESOURCE, "")
 _LOG_CONFIG: Final = LogConfig(max_message_bytes=2**31 - 1)
 _BATCH_RECORDS: Final = 10_000
-"""Replayed records of older changes that are applied to the image together: applying copies its mappings."""
+"""Records of older changes that are applied to an image together: applying copies its mappings."""
 
 Response = TypeVar("Response")
 
@@ -67,8 +74,14 @@ class MetadataLog:
         self._unapplied: list[MetadataRecord] = []
         """Records replayed at start that the image does not have yet."""
         self._log_configs = LogConfigs(broker.config)
-        self._undurable_changes = 0
+        self._undurable: deque[Sequence[MetadataRecord]] = deque()
         """Changes in the image that a crash could still undo."""
+        self._durable_image = MetadataImage()
+        self._durable_records: list[MetadataRecord] = []
+        """Durable records that the durable image does not have yet."""
+        self._snapshot_ms = broker.now.monotonic_ms
+        """When the last snapshot was taken, or the broker started."""
+        broker.shard.replace_by_snapshots(METADATA_PARTITION, self._snapshot_if_due)
         self._next_producer_id = 0
         self._producer_id_block_end = 0
 
@@ -85,6 +98,24 @@ class MetadataLog:
 
     # -- start ---------------------------------------------------------------------------------------------------------
 
+    def restore(self, snapshot: bytes | None) -> None:
+        """Begin with what stands for the records below the log start, before `replay`.
+
+        Raises:
+            StorageFailed: it is damaged, missing, or of another offset.
+        """
+        log_start_offset = self._broker.shard.log(METADATA_PARTITION).log_start_offset
+        end_offset = 0
+        if snapshot is not None:
+            try:
+                end_offset, self._unapplied = decode_metadata_snapshot(snapshot)
+            except DecodeError as error:
+                raise StorageFailed(f"the metadata snapshot is damaged: {error}") from error
+        if end_offset != log_start_offset:
+            raise StorageFailed(
+                f"the metadata partition begins at offset {log_start_offset}, but its snapshot ends at {end_offset}"
+            )
+
     def replay(self, batch: Buffer) -> None:
         """Apply one batch of the metadata partition, in order, at start.
 
@@ -94,7 +125,7 @@ class MetadataLog:
         try:
             for record in iterate_records(batch):
                 self._unapplied.append(decode_metadata_record(record.value or b""))
-        except DecodeError as error:
+        except (DecodeError, ApiError) as error:
             raise StorageFailed(f"the metadata partition is damaged: {error}") from error
         if len(self._unapplied) >= _BATCH_RECORDS:
             self._apply_replayed()
@@ -105,7 +136,38 @@ class MetadataLog:
             self._image = self._image.apply(*unapplied)
         except KeyError as error:
             raise StorageFailed(f"the metadata partition names a topic that it has not created: {error}") from error
+        self._durable_image = self._image
         self._next_producer_id = self._producer_id_block_end = self._image.next_producer_id
+
+    # -- snapshots -----------------------------------------------------------------------------------------------------
+
+    def _snapshot_if_due(self, log: PartitionLog) -> Callable[[], bytes] | None:
+        """Return what makes the snapshot of everything durable, if it is time for one."""
+        broker = self._broker
+        config = broker.config
+        if log.high_watermark == log.log_start_offset:
+            return None
+        age_ms = broker.now.monotonic_ms - self._snapshot_ms
+        is_old = 0 < config.metadata_log_max_snapshot_interval_ms <= age_ms
+        if log.size_bytes < config.metadata_log_max_record_bytes_between_snapshots and not is_old:
+            return None
+        self._snapshot_ms = broker.now.monotonic_ms
+        # An image never changes, so another thread may encode it.
+        return partial(
+            encode_metadata_snapshot,
+            self._take_durable_image(),
+            log.high_watermark,
+            self._leader,
+            broker.now.wall_ms,
+        )
+
+    def _take_durable_image(self) -> MetadataImage:
+        if not self._undurable:
+            self._durable_image = self.image
+        elif self._durable_records:
+            self._durable_image = self._durable_image.apply(*self._durable_records)
+        self._durable_records = []
+        return self._durable_image
 
     # -- changes -------------------------------------------------------------------------------------------------------
 
@@ -121,7 +183,7 @@ class MetadataLog:
             [Record(0, broker.now.wall_ms, None, encode_metadata_record(record)) for record in records]
         )
         shard.append_own(METADATA_PARTITION, batch, _LOG_CONFIG, broker.now)
-        self._undurable_changes += 1
+        self._undurable.append(records)
         shard.when_durable(self._change_settled)
         self._image = image.apply(*records)
         removed = [image.topics_by_id[record.topic_id] for record in records if isinstance(record, RemoveTopicRecord)]
@@ -133,13 +195,16 @@ class MetadataLog:
 
         If a change never will be, the connection is closed.
         """
-        if self._undurable_changes:
+        if self._undurable:
             self._broker.respond_when_durable(exchange, response)
         else:
             exchange.respond(response)
 
     def _change_settled(self, _error: StorageError | None) -> None:
-        self._undurable_changes -= 1
+        # After an error no checkpoint follows.
+        self._durable_records += self._undurable.popleft()
+        if not self._undurable or len(self._durable_records) >= _BATCH_RECORDS:
+            self._take_durable_image()
 
     def _forget(self, topics: Sequence[TopicImage]) -> None:
         """Let go of what belongs to deleted topics."""
@@ -165,31 +230,20 @@ class MetadataLog:
 
     def create_topic(self, name: str, partition_count: int, configs: Mapping[str, str]) -> TopicImage:
         """Create a topic, whose name and settings are valid, and return it."""
-        self.change(list(self.topic_records(name, self.new_topic_id(), partition_count, configs)))
+        self.change(list(self.topic_records(TopicImage(name, self.new_topic_id(), partition_count, configs))))
         return self.image.topics_by_name[name]
 
-    def topic_records(
-        self, name: str, topic_id: bytes, partition_count: int, configs: Mapping[str, str]
-    ) -> Iterator[MetadataRecord]:
-        """Yield the records that create a topic, in Kafka's order."""
-        yield TopicRecord(name=name, topic_id=topic_id)
-        for config_name, value in configs.items():
-            yield ConfigRecord(resource_type=TOPIC_RESOURCE, resource_name=name, name=config_name, value=value)
-        yield from self.partition_records(topic_id, range(partition_count))
+    def topic_records(self, topic: TopicImage) -> Iterator[MetadataRecord]:
+        """Yield the records that create a topic."""
+        return topic_records(topic, self._leader)
 
     def partition_records(self, topic_id: bytes, partitions: range) -> Iterator[MetadataRecord]:
         """Yield the records that add partitions to a topic."""
-        node_id = self._broker.config.node_id
-        for index in partitions:
-            yield PartitionRecord(
-                partition_id=index,
-                topic_id=topic_id,
-                replicas=(node_id,),
-                isr=(node_id,),
-                leader=node_id,
-                leader_epoch=self._broker.shard.leader_epoch,
-                partition_epoch=0,
-            )
+        return partition_records(topic_id, partitions, self._leader)
+
+    @property
+    def _leader(self) -> Leader:
+        return Leader(self._broker.config.node_id, self._broker.shard.leader_epoch)
 
     # -- ids -----------------------------------------------------------------------------------------------------------
 

@@ -1,8 +1,8 @@
 """From what storage holds to a broker that serves it.
 
 The checkpoint (L2) says what each partition held, and up to where L1 is covered; the entries of L1 from there on are
-applied to the partition logs in order. Then the internal topics are read: first the metadata, since a partition that
-no topic owns any more is dropped, then what groups have committed.
+applied to the partition logs in order. Then the internal topics are read: first the metadata, snapshot before records,
+since a partition that no topic owns any more is dropped, then what groups have committed.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import logging
 from typing import TYPE_CHECKING
 
 from dotkafka.broker import wal_entry
-from dotkafka.broker.shard import Shard, snapshot_name
+from dotkafka.broker.shard import Shard, content_name, snapshot_name
 from dotkafka.errors import StorageFailed
 from dotkafka.log.partition_log import COLD
 from dotkafka.metadata.image import METADATA_PARTITION
 from dotkafka.records.batch import batch_headers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from dotkafka.broker.broker import Broker
     from dotkafka.broker.config import BrokerConfig
@@ -62,7 +62,7 @@ def recover(
 
     try:
         broker = broker_class(config, open_shard, now=now, random_bytes=random_bytes)
-        _replay_internal_topics(broker, checkpoints)
+        _replay_internal_topics(broker, checkpoints, checkpoint.snapshots if checkpoint else {})
     except BaseException:
         # Nobody else can: the shard is free for another attempt.
         writer.close()
@@ -103,20 +103,21 @@ def _replay(shard: Shard, wal: WriteAheadLog, next_sequence: int) -> None:
         logger.info("replayed %d bytes of the write-ahead log", replayed_bytes)
 
 
-def _replay_internal_topics(broker: Broker, checkpoints: CheckpointStore) -> None:
+def _replay_internal_topics(broker: Broker, checkpoints: CheckpointStore, snapshots: Mapping[str, bytes]) -> None:
     shard = broker.shard
-    for batch in _batches(shard.log(METADATA_PARTITION), checkpoints):
+    broker.metadata_log.restore(snapshots.get(content_name(METADATA_PARTITION)))
+    for batch in stored_batches(shard.log(METADATA_PARTITION), checkpoints):
         broker.metadata_log.replay(batch)
     alive = set(broker.metadata.partitions()) | {METADATA_PARTITION}
     for partition in set(shard.logs) - alive:
         shard.delete(partition)
     for partition in broker.groups.partitions():
-        for batch in _batches(shard.log(partition), checkpoints):
+        for batch in stored_batches(shard.log(partition), checkpoints):
             broker.groups.replay(batch)
     broker.groups.finish_replay()
 
 
-def _batches(log: PartitionLog, checkpoints: CheckpointStore) -> Iterator[Buffer]:
+def stored_batches(log: PartitionLog, checkpoints: CheckpointStore) -> Iterator[Buffer]:
     """Yield all batches of a partition, from L2 as long as it has them, then from memory."""
     offset = log.log_start_offset
     while offset < log.log_end_offset:

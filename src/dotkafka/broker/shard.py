@@ -13,17 +13,21 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from dotkafka.broker import wal_entry
+from dotkafka.broker.flush import Flush
 from dotkafka.broker.storage_work import (
     AppendWork,
     CheckpointWork,
     ReadWork,
     StorageWork,
+    SweepWork,
     TimestampSearchWork,
     TrimWork,
 )
+from dotkafka.broker.sweeping import Sweeping
 from dotkafka.errors import ApiError, Fenced, StorageError, StorageUnavailable
 from dotkafka.log.partition_log import PartitionLog
 from dotkafka.log.tail import BATCH_OVERHEAD_BYTES
@@ -31,12 +35,10 @@ from dotkafka.protocol.error_codes import ErrorCode
 from dotkafka.storage.spi import Changes, PartitionChanges, TopicIdPartition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from dotkafka.broker.config import BrokerConfig
     from dotkafka.clock import Instant
     from dotkafka.log.config import LogConfig
-    from dotkafka.storage.spi import Buffer, CheckpointStore, WalWriter
+    from dotkafka.storage.spi import CheckpointStore, WalWriter
 
 logger = logging.getLogger(__name__)
 
@@ -45,28 +47,8 @@ MAX_FLUSH_BYTES: Final = 16 * 1024 * 1024
 RETRY_INTERVAL_MS: Final = 250
 """Pause before a call is made again that storage could not do now, say because the disk is full."""
 
-
-class Flush:
-    """What gathers for one entry of L1."""
-
-    __slots__ = ("end_offsets", "moved_starts", "parts", "size_bytes", "waiters")
-
-    def __init__(self) -> None:
-        self.parts: list[Buffer] = []
-        self.size_bytes = 0
-        self.end_offsets: dict[PartitionLog, int] = {}
-        """Where the high watermark of each partition goes when the flush is durable."""
-        self.moved_starts: dict[PartitionLog, int] = {}
-        """Where the log start offset of each partition goes then."""
-        self.waiters: list[Callable[[StorageError | None], None]] = []
-
-    def add(self, header: bytes, data: Buffer | None) -> None:
-        """Take in one item of the entry."""
-        self.parts.append(header)
-        if data is not None:
-            self.parts.append(data)
-            self.size_bytes += len(data)
-        self.size_bytes += len(header)
+TakeSnapshot = Callable[[PartitionLog], Callable[[], bytes] | None]
+"""Returns what makes the bytes that stand for all durable records of a log, on whatever thread; None if not now."""
 
 
 class Shard:
@@ -113,6 +95,8 @@ class Shard:
         self._checkpoint_retry_at_ms: int | None = None
         self._checkpointing: CheckpointWork | None = None
         self._checkpoint_ends: dict[PartitionLog, int] = {}
+        self._sweeping = Sweeping(checkpoints, inline=not durable)
+        self._snapshot_takers: dict[TopicIdPartition, TakeSnapshot] = {}
         self._tail_order: deque[tuple[PartitionLog, int]] = deque()
         """(partition, memory) of batches in L0, oldest first: in which order memory forgets."""
         self._tail_bytes = 0
@@ -141,6 +125,14 @@ class Shard:
             self._uncheckpointed_bytes -= log.uncheckpointed_bytes
         self._deleted.append(partition)
 
+    def replace_by_snapshots(self, partition: TopicIdPartition, take_snapshot: TakeSnapshot) -> None:
+        """With each checkpoint, ask for something to keep in place of a partition's durable records.
+
+        If there is, the checkpoint saves it under `content_name`, and the log begins at its high watermark from then
+        on: in one step, so that a crash leaves the old or the new.
+        """
+        self._snapshot_takers[partition] = take_snapshot
+
     # -- writing -------------------------------------------------------------------------------------------------------
 
     @property
@@ -158,6 +150,15 @@ class Shard:
             raise refusal_for(self.failure)
         if self._retry_at_ms is not None:
             raise ApiError(ErrorCode.KAFKA_STORAGE_ERROR, "storage does not accept writes at present; try again later")
+
+    def check_room(self) -> None:
+        """Refuse a client's batch that memory has no room for while L2 takes nothing from it; after `check_writable`.
+
+        Raises:
+            ApiError: KAFKA_STORAGE_ERROR.
+        """
+        if self._checkpoint_retry_at_ms is not None and not self.has_room:
+            raise ApiError(ErrorCode.KAFKA_STORAGE_ERROR, "checkpoints cannot be saved at present; try again later")
 
     def write_batches(self, log: PartitionLog, base_offset: int, data: memoryview) -> None:
         """Add what a partition log has appended to the gathering flush. `data` must not change any more."""
@@ -208,13 +209,19 @@ class Shard:
 
     def recovered(self, now: Instant) -> None:
         """Recovery is over: what it replayed is due for a checkpoint as if it had just been written."""
+        self._sweeping.due(now)
         if self._dirty or self._deleted:
             self._dirty_since_ms = now.monotonic_ms
 
     @property
     def is_overloaded(self) -> bool:
-        """Whether L2 lags so far behind that producers must wait; not once they can only be refused."""
-        return self.failure is None and self._uncheckpointed_bytes >= self._config.tail_max_bytes
+        """Whether L2 lags so far behind that producers must wait; not while they can only be refused."""
+        return self.failure is None and self._checkpoint_retry_at_ms is None and not self.has_room
+
+    @property
+    def has_room(self) -> bool:
+        """Whether L2 is near enough for memory to take another batch of a client."""
+        return self._uncheckpointed_bytes < self._config.tail_max_bytes
 
     def _gathering(self) -> Flush:
         flush = self._flushes[-1]
@@ -246,6 +253,8 @@ class Shard:
         if self.failure is None:
             self._begin_append(now)
             self._begin_checkpoint(now, is_closing=is_closing)
+            if self._has_nothing_to_save and not is_closing and (sweep := self._sweeping.begin(now)) is not None:
+                self._new_work.append(sweep)
         work, self._new_work = self._new_work, []
         return work
 
@@ -257,16 +266,19 @@ class Shard:
         if self._dirty_since_ms is not None and self._checkpointing is None:
             due_ms = self._dirty_since_ms + self._config.checkpoint_interval_ms
             deadlines.append(due_ms if self._checkpoint_retry_at_ms is None else self._checkpoint_retry_at_ms)
+        if self._has_nothing_to_save and self._sweeping.next_deadline_ms is not None:
+            deadlines.append(self._sweeping.next_deadline_ms)
         return min(deadlines, default=None) if self.failure is None else None
 
     @property
     def is_clean(self) -> bool:
         """Whether nothing is on its way to L1 or L2, and nothing is left for a checkpoint."""
         if self.failure is not None:
-            return self._appending is None and self._checkpointing is None
+            return self._appending is None and self._checkpointing is None and not self._sweeping.is_running
         return not (
             self._appending
             or self._checkpointing
+            or self._sweeping.is_running
             or self._flushes[0].parts
             or self._dirty
             or self._deleted
@@ -274,13 +286,16 @@ class Shard:
         )
 
     def complete(self, work: StorageWork, now: Instant) -> None:
-        """Take back an append, a trim or a checkpoint that has run."""
+        """Take back an append, a trim, a checkpoint or a sweep that has run."""
         if isinstance(work, AppendWork):
             self._append_completed(work, now)
         elif isinstance(work, CheckpointWork):
             self._checkpoint_completed(work, now)
-        elif work.error is not None and not isinstance(work.error, StorageUnavailable):
-            self._fail(work.error)
+        else:
+            if isinstance(work, SweepWork):
+                self._sweeping.completed(work, now)
+            if work.error is not None and not isinstance(work.error, StorageUnavailable):
+                self._fail(work.error)
 
     def _begin_append(self, now: Instant) -> None:
         flush = self._flushes[0]
@@ -342,6 +357,15 @@ class Shard:
             log.remove_expired_producers(now, self._config.producer_id_expiration_ms)
             partitions[log.partition] = log.changes_for_checkpoint()
             snapshots[snapshot_name(log.partition)] = log.snapshot(end_offset)
+        contents: dict[str, Callable[[], bytes]] = {}
+        for partition, take_snapshot in self._snapshot_takers.items():
+            log = self.log(partition)
+            content = take_snapshot(log)
+            if content is not None:
+                self._checkpoint_ends[log] = log.high_watermark
+                partitions[partition] = PartitionChanges(log_start_offset=log.high_watermark)
+                snapshots[snapshot_name(partition)] = log.snapshot(log.high_watermark)
+                contents[content_name(partition)] = content
         changes = Changes(
             epoch=self._writer.epoch,
             next_sequence=self._durable_sequence + 1,
@@ -352,7 +376,7 @@ class Shard:
         self._dirty = set()
         self._deleted = []
         self._dirty_since_ms = None
-        self._checkpointing = CheckpointWork(self._checkpoints, self.number, changes, inline=self._inline)
+        self._checkpointing = CheckpointWork(self._checkpoints, self.number, changes, contents, inline=self._inline)
         self._new_work.append(self._checkpointing)
 
     def _is_checkpoint_due(self, now: Instant, *, is_closing: bool) -> bool:
@@ -386,8 +410,15 @@ class Shard:
             before = log.uncheckpointed_bytes
             log.checkpointed(end_offset)
             self._uncheckpointed_bytes -= before - log.uncheckpointed_bytes
+            # Of those that a snapshot has replaced; L2 had it of all others.
+            log.increment_log_start_offset(work.changes.partitions[log.partition].log_start_offset)
         self._new_work.append(TrimWork(self._writer, work.changes.next_sequence, inline=self._inline))
+        self._sweeping.due(now)
         self._shrink_tail()
+
+    @property
+    def _has_nothing_to_save(self) -> bool:
+        return self._checkpointing is None and self._dirty_since_ms is None
 
     def _entered_tail(self, log: PartitionLog, size_bytes: int) -> None:
         self._uncheckpointed_bytes += size_bytes
@@ -429,3 +460,8 @@ def refusal_for(error: StorageError) -> ApiError:
 def snapshot_name(partition: TopicIdPartition) -> str:
     """Return the name under which L2 keeps the snapshot of a partition."""
     return f"partition/{partition.topic_id.hex()}/{partition.partition}"
+
+
+def content_name(partition: TopicIdPartition) -> str:
+    """Return the name under which L2 keeps what stands for the records of a partition below its log start."""
+    return f"content/{partition.topic_id.hex()}/{partition.partition}"

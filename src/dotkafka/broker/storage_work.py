@@ -7,11 +7,13 @@ broker.
 Work of one lane is run one at a time and in order; the lanes are independent of each other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
+import attrs
+
 from dotkafka.errors import StorageError, StorageFailed
-from dotkafka.storage.spi import Buffer, Changes, CheckpointStore, TopicIdPartition, WalWriter
+from dotkafka.storage.spi import Buffer, Changes, CheckpointStore, SweepingStore, TopicIdPartition, WalWriter
 
 Lane = Literal["append", "checkpoint", "read"]
 
@@ -71,18 +73,43 @@ class TrimWork(StorageWork):
 
 
 class CheckpointWork(StorageWork):
-    """Save one checkpoint in L2."""
+    """Save one checkpoint in L2, with `late_snapshots`: made here, since they take too long to be made in the core."""
 
     lane: Lane = "checkpoint"
 
-    def __init__(self, store: CheckpointStore, shard: int, changes: Changes, *, inline: bool) -> None:
+    def __init__(
+        self,
+        store: CheckpointStore,
+        shard: int,
+        changes: Changes,
+        late_snapshots: Mapping[str, Callable[[], bytes]] | None = None,
+        *,
+        inline: bool,
+    ) -> None:
         super().__init__(inline=inline)
         self._store = store
         self._shard = shard
         self.changes = changes
+        self._late_snapshots = late_snapshots or {}
 
     def _call(self) -> None:
-        self._store.save(self._shard, self.changes)
+        made = {name: make() for name, make in self._late_snapshots.items()}
+        changes = attrs.evolve(self.changes, snapshots={**self.changes.snapshots, **made}) if made else self.changes
+        self._store.save(self._shard, changes)
+
+
+class SweepWork(StorageWork):
+    """Let L2 free some of the room of what it has been told to forget."""
+
+    lane: Lane = "checkpoint"
+
+    def __init__(self, store: SweepingStore, *, inline: bool) -> None:
+        super().__init__(inline=inline)
+        self._store = store
+        self.may_have_more = False
+
+    def _call(self) -> None:
+        self.may_have_more = self._store.sweep()
 
 
 class ReadWork(StorageWork):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from dotkafka.errors import ApiError
+from dotkafka.metadata.image import TopicImage
 from dotkafka.metadata.topic_names import CLUSTER_METADATA_TOPIC, is_internal, unified_name, validate_topic_name
 from dotkafka.protocol.error_codes import ErrorCode
 
@@ -83,11 +84,12 @@ class TopicCreation:
         """
         self.check_name(name)
         self.check_partition_count(partition_count)
-        topic_id = self._broker.metadata_log.new_topic_id()
-        self._records += self._broker.metadata_log.topic_records(name, topic_id, partition_count, configs)
+        metadata_log = self._broker.metadata_log
+        topic = TopicImage(name, metadata_log.new_topic_id(), partition_count, configs)
+        self._records += metadata_log.topic_records(topic)
         self._unified_names[unified_name(name)] = name
         self._partition_count += partition_count
-        return topic_id
+        return topic.topic_id
 
     def add_partitions(self, topic_id: bytes, partitions: range) -> None:
         """Add partitions to a topic.

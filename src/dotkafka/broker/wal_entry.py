@@ -19,6 +19,7 @@ BATCHES: Final = 1
 LOG_START_OFFSET: Final = 2
 
 _ITEM_HEADER = struct.Struct(">b16siqi")
+ITEM_HEADER_SIZE: Final = _ITEM_HEADER.size
 
 
 class WalItem(NamedTuple):

@@ -339,6 +339,13 @@ class GroupCoordinator:
     def _step(self, now: Instant) -> Step:
         return Step(now, self.config, self._deadlines, self._random_uuid, self._cluster())
 
+    def committed_counts(self) -> dict[str, int]:
+        """Return how many offsets each group has committed, groups with none included."""
+        counts = dict.fromkeys(self._groups, 0)
+        for group_id, *_ in self._offsets:
+            counts[group_id] = counts.get(group_id, 0) + 1
+        return counts
+
     def check_invariants(self) -> None:
         """Raise AssertionError if the books do not agree, or something that must happen is not scheduled."""
         self._deadlines.check_invariants()

@@ -153,6 +153,11 @@ class PartitionLog:
         return max(self._tail.checkpointed_offset, self.log_start_offset)
 
     @property
+    def producer_count(self) -> int:
+        """How many idempotent producers are remembered."""
+        return len(self._producers.entries(self.log_end_offset))
+
+    @property
     def uncheckpointed_bytes(self) -> int:
         """The bytes of the batches that L2 does not have."""
         return self._tail.uncheckpointed_bytes

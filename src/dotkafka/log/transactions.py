@@ -9,10 +9,9 @@ Source: KIP-98; the index of aborted transactions as in Kafka's TransactionIndex
 """
 
 from bisect import bisect_left
-from collections import deque
+from collections import OrderedDict, deque
+from itertools import islice
 from typing import Final, NamedTuple
-
-from sortedcontainers import SortedDict
 
 from dotkafka.records.batch import iterate_records
 from dotkafka.records.control import ControlRecord, parse_control_record
@@ -58,17 +57,15 @@ class _Completed(NamedTuple):
 class Transactions:
     """The open and the aborted transactions of one log."""
 
-    __slots__ = ("_aborted", "_completed", "_first_offsets", "_producer_ids")
+    __slots__ = ("_aborted", "_completed", "_first_offsets")
 
     def __init__(self, image: TransactionsImage = NO_TRANSACTIONS) -> None:
         self._completed: deque[_Completed] = deque()
         self._become(image)
 
     def _become(self, image: TransactionsImage) -> None:
-        self._first_offsets = {transaction.producer_id: transaction.first_offset for transaction in image.open}
-        self._producer_ids: SortedDict[int, int] = SortedDict(
-            {transaction.first_offset: transaction.producer_id for transaction in image.open}
-        )
+        # By producer id. Later ones begin at higher offsets, so the order of insertion is the order of offsets.
+        self._first_offsets = OrderedDict(image.open)
         self._aborted = list(image.aborted)
 
     def is_open(self, producer_id: int) -> bool:
@@ -78,22 +75,20 @@ class Transactions:
     def begin(self, producer_id: int, first_offset: int) -> None:
         """Open a transaction with the batch at `first_offset`; the producer must not be in one."""
         self._first_offsets[producer_id] = first_offset
-        self._producer_ids[first_offset] = producer_id
 
     def complete(self, producer_id: int, marker_offset: int, *, is_abort: bool) -> None:
         """Close the producer's transaction with the marker at `marker_offset`. Without one the marker means nothing."""
         first_offset = self._first_offsets.pop(producer_id, None)
         if first_offset is None:
             return
-        del self._producer_ids[first_offset]
         self._completed.append(_Completed(producer_id, first_offset, marker_offset))
         if is_abort:
-            stable = self._producer_ids.peekitem(0)[0] if self._producer_ids else marker_offset + 1
+            stable = next(iter(self._first_offsets.values()), marker_offset + 1)
             self._aborted.append(AbortedTransaction(producer_id, first_offset, marker_offset, stable))
 
     def first_unstable_offset(self, high_watermark: int) -> int | None:
         """Return where the oldest transaction begins that is not known to be decided below `high_watermark`."""
-        offsets: list[int] = [self._producer_ids.peekitem(0)[0]] if self._producer_ids else []
+        offsets = list(islice(self._first_offsets.values(), 1))
         for transaction in reversed(self._completed):
             if transaction.marker_offset < high_watermark:
                 break
@@ -115,7 +110,7 @@ class Transactions:
         """Return the transactions as they were when the log ended at `end_offset`, at or above the last checkpoint."""
         open_transactions = [
             OpenTransaction(producer_id, first_offset)
-            for first_offset, producer_id in self._producer_ids.items()
+            for producer_id, first_offset in self._first_offsets.items()
             if first_offset < end_offset
         ]
         for transaction in reversed(self._completed):
@@ -144,9 +139,11 @@ class Transactions:
 
     def check_invariants(self, checkpointed_offset: int = 0) -> None:
         """Assert what the module promises of a log that is checkpointed up to there."""
-        opened = {producer_id: first_offset for first_offset, producer_id in self._producer_ids.items()}
-        assert opened == self._first_offsets  # noqa: S101 (its purpose)
-        for transactions in ([a.last_offset for a in self._aborted], [c.marker_offset for c in self._completed]):
+        for transactions in (
+            list(self._first_offsets.values()),
+            [a.last_offset for a in self._aborted],
+            [c.marker_offset for c in self._completed],
+        ):
             assert transactions == sorted(set(transactions))  # noqa: S101 (its purpose)
         assert not self._completed or self._completed[0].marker_offset >= checkpointed_offset  # noqa: S101 (its purpose)
 

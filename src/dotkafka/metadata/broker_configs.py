@@ -94,6 +94,14 @@ _FIXED: Final = {
         ConfigType.INT,
         "Requests of one connection that may wait for their answers before no more are read. dotkafka's own.",
     ),
+    "metadata.log.max.record.bytes.between.snapshots": (
+        ConfigType.LONG,
+        "When the metadata records have grown to so many bytes, a snapshot takes their place.",
+    ),
+    "metadata.log.max.snapshot.interval.ms": (
+        ConfigType.LONG,
+        "After so long a snapshot takes the place of new metadata records; 0 for never.",
+    ),
     "node.id": (ConfigType.INT, "The number by which clients know this broker."),
     "num.partitions": (ConfigType.INT, "Partitions of a topic that is created without a number."),
     "offset.metadata.max.bytes": (ConfigType.INT, "The longest metadata that may be committed with an offset."),
@@ -106,6 +114,14 @@ _FIXED: Final = {
     "producer.id.expiration.ms": (
         ConfigType.INT,
         "A partition forgets a producer id that has been silent for so long; looked at with each checkpoint.",
+    ),
+    "queued.max.request.bytes": (
+        ConfigType.LONG,
+        "Bytes of unanswered requests, of all connections together, beyond which those that hold most are not read.",
+    ),
+    "queued.max.response.bytes": (
+        ConfigType.LONG,
+        "Bytes of answers that clients have not taken yet, of all connections together. dotkafka's own.",
     ),
     "socket.request.max.bytes": (ConfigType.INT, "Largest request; the connection of a larger one is closed."),
     "tail.max.bytes": (

@@ -6,7 +6,7 @@ readers share, and copied out of it. What is missing of a large frame is receive
 large frames are never copied, and an idle connection costs next to nothing.
 
 A peer's word is not taken for its size: a size beyond the limit ends the stream before anything is allocated, and
-within it a frame gets memory only as its bytes arrive, at most `_FIRST_BYTES` or twice what it already has.
+within it a frame gets memory only as its bytes arrive, at most `first_bytes` or twice what it already has.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SCRATCH_BYTES: Final = 256 * 1024
 """A good size for the buffer that all readers of one thread share."""
 _DIRECT_BYTES: Final = 64 * 1024
 """From this many missing bytes on, the rest of a frame is received into its own memory."""
-_FIRST_BYTES: Final = 1024 * 1024 + 64 * 1024
+FIRST_BYTES: Final = 1024 * 1024 + 64 * 1024
 """What a frame gets on the word of its size: room for a request with one record batch of the default limit."""
 _SIZE: Final = struct.Struct(">i")
 
@@ -39,10 +39,22 @@ class FrameReader:
             of them for a buffer again.
     """
 
-    __slots__ = ("_filled", "_frame", "_frame_bytes", "_is_direct", "_prefix", "_scratch", "error", "max_frame_bytes")
+    __slots__ = (
+        "_filled",
+        "_frame",
+        "_frame_bytes",
+        "_is_direct",
+        "_prefix",
+        "_scratch",
+        "error",
+        "first_bytes",
+        "max_frame_bytes",
+    )
 
     def __init__(self, max_frame_bytes: int, scratch: memoryview) -> None:
         self.max_frame_bytes = max_frame_bytes
+        self.first_bytes = FIRST_BYTES
+        """What the next frame gets on the word of its size; less where memory is scarce."""
         self.error: DecodeError | None = None
         """A size that is negative or over the limit: nothing after it can be understood, and no more frames come."""
         self._scratch = scratch
@@ -56,6 +68,11 @@ class FrameReader:
     def is_between_frames(self) -> bool:
         """Whether nothing of a next frame has come yet: a connection that ends here ends cleanly."""
         return self._frame is None and not self._prefix
+
+    @property
+    def held_bytes(self) -> int:
+        """The memory that the frame under way takes."""
+        return len(self._frame) if self._frame is not None else 0
 
     def buffer(self) -> memoryview:
         """Return where the next bytes are to be put, from its start on; never empty, good until `received`."""
@@ -92,7 +109,7 @@ class FrameReader:
                 frames.append(bytearray(data[position : position + size]))
                 position += size
             else:
-                self._frame = bytearray(min(size, _FIRST_BYTES))
+                self._frame = bytearray(min(size, max(self.first_bytes, 2 * (len(data) - position))))
                 self._frame_bytes, self._filled = size, 0
                 position = self._fill(self._frame, data, position)
         if self.error is None:

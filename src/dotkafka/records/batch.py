@@ -308,6 +308,25 @@ def encode_batch(  # noqa: PLR0913 (a batch header has that many fields to choos
     return batch
 
 
+def encode_empty_batch(base_offset: int, last_offset: int, partition_leader_epoch: int) -> bytearray:
+    """Return a batch without records that takes the offsets from one to another, as compaction may leave it in Kafka.
+
+    Readers go on behind it.
+
+    Raises:
+        EncodeError: more than 2**31 offsets, or a value out of its range.
+    """
+    batch = bytearray(HEADER_SIZE)
+    fields = (base_offset, HEADER_SIZE - _LENGTH_END, partition_leader_epoch, MAGIC, 0, 0, last_offset - base_offset)
+    producer = (NO_PRODUCER_ID, NO_PRODUCER_EPOCH, NO_SEQUENCE)
+    try:
+        BATCH_HEADER.pack_into(batch, 0, *fields, NO_TIMESTAMP, NO_TIMESTAMP, *producer, 0)
+    except struct_error as error:
+        raise EncodeError(f"record batch: {error}") from None
+    _write_crc(batch, 0, HEADER_SIZE)
+    return batch
+
+
 def decode_records(batch: Buffer, *, max_decompressed_bytes: int = DEFAULT_MAX_DECOMPRESSED_BYTES) -> list[Record]:
     """Return the records of one whole batch, control records included.
 

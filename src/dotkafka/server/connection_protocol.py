@@ -1,9 +1,9 @@
 """ConnectionProtocol: one client's socket, plain or TLS, between the event loop and the broker.
 
 Back-pressure goes both ways. No more is read while the broker may not be given more (`Broker.may_read`: too many
-requests of this connection wait, or one of them waits for storage to catch up), nor while the client does not read its
-answers. Answers that the socket does not take stay where they are, as views of the log, instead of being copied into
-the transport's buffer.
+requests of this connection wait, or one of them waits for storage to catch up), nor while all connections together hold
+too much (`RequestMemory`), nor while the client does not read its answers. Answers that the socket does not take stay
+where they are, as views of the log, instead of being copied into the transport's buffer.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ class ConnectionProtocol(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport
         self._connection: Connection | None = None
         self._reader = FrameReader(self._broker.config.socket_request_max_bytes, connections.scratch)
+        self._memory = connections.request_memory
         self._received: deque[bytearray] = deque()
+        self._received_bytes = 0
         self._unsent: deque[Buffer] = deque()
         self._is_reading = True
         self._may_write = True
@@ -78,6 +80,7 @@ class ConnectionProtocol(asyncio.BufferedProtocol):
         """Tell the broker that the client has gone, and let go of everything."""
         if exc is not None:
             _logger.debug("lost the connection from %s: %s", self._peer, exc)
+        self._memory.forget(self)
         self._received.clear()
         self._unsent.clear()
         if self._connection is not None:
@@ -93,12 +96,16 @@ class ConnectionProtocol(asyncio.BufferedProtocol):
         """Give the broker the frames that are complete now."""
         if self._connection is None:
             return
+        self._reader.first_bytes = self._memory.first_bytes
         frames = self._reader.received(nbytes)
         now = self._driver.clock.now()
         self._active_ms = now.monotonic_ms
         if frames:
             self._received.extend(frames)
+            self._received_bytes += sum(map(len, frames))
             self._serve(self._connection, now)
+        else:
+            self._update_reading()
         self._close_on_bad_frame(self._connection)
 
     def pause_writing(self) -> None:
@@ -133,6 +140,10 @@ class ConnectionProtocol(asyncio.BufferedProtocol):
         else:
             self._update_reading()
 
+    def memory_is_free(self) -> None:
+        """All connections together hold less again: this one may go on, if nothing else is in its way."""
+        self._update_reading()
+
     def stop_reading(self) -> None:
         """Read no more requests; those already read are served."""
         self._stops_reading = True
@@ -159,7 +170,9 @@ class ConnectionProtocol(asyncio.BufferedProtocol):
         broker = self._broker
         try:
             while self._received and self._may_write and broker.may_read(connection):
-                broker.receive(connection, self._received.popleft(), now)
+                frame = self._received.popleft()
+                self._received_bytes -= len(frame)
+                broker.receive(connection, frame, now)
         except Exception:
             # A bug of ours. It must cost this client its connection, and nobody else anything.
             _logger.exception("a request from %s failed; closing its connection", self._peer)
@@ -197,13 +210,16 @@ class ConnectionProtocol(asyncio.BufferedProtocol):
 
     def _update_reading(self) -> None:
         connection = self._connection
-        may_read = (
-            connection is not None
-            and self._may_write
-            and not self._stops_reading
-            and not self._received
-            and self._broker.may_read(connection)
-        )
+        may_read = False
+        if connection is not None:
+            held_bytes = self._reader.held_bytes + self._received_bytes + connection.request_bytes
+            may_read = (
+                self._memory.may_hold_more(self, held_bytes)
+                and self._may_write
+                and not self._stops_reading
+                and not self._received
+                and self._broker.may_read(connection)
+            )
         if may_read == self._is_reading:
             return
         self._is_reading = may_read

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from dotkafka.protocol.framing import SCRATCH_BYTES
+from dotkafka.server.request_memory import RequestMemory
 
 if TYPE_CHECKING:
-    import asyncio
-
     from dotkafka.server.connection_protocol import ConnectionProtocol
     from dotkafka.server.driver import Driver
 
@@ -27,6 +27,7 @@ class Connections:
         self.driver = driver
         self.scratch = memoryview(bytearray(SCRATCH_BYTES))
         self._config = driver.broker.config
+        self.request_memory = RequestMemory(self._config.queued_max_request_bytes, self.__len__, loop)
         self._loop = loop
         self._open: dict[ConnectionProtocol, str] = {}
         self._per_host: Counter[str] = Counter()
@@ -72,6 +73,7 @@ class Connections:
             self._all_closed.set_result(None)
         if self._sweep is not None:
             self._sweep.cancel()
+        self.request_memory.stop()
         for protocol in tuple(self._open):
             protocol.stop_reading()
 
@@ -80,7 +82,8 @@ class Connections:
         for protocol in tuple(self._open):
             protocol.close_when_sent()
         if self._all_closed is not None:
-            await self._all_closed
+            # Shielded: a stop whose time is up cancels its wait, aborts the connections, and waits again.
+            await asyncio.shield(self._all_closed)
 
     def abort(self) -> None:
         """Close all connections now, whatever is unsent."""

@@ -14,6 +14,7 @@ import attrs
 from dotkafka.broker.broker import Broker
 from dotkafka.broker.config import BrokerConfig
 from dotkafka.clock import SystemClock
+from dotkafka.errors import StorageFailed
 from dotkafka.server.addresses import WILDCARD_HOSTS, format_address, parse_address
 from dotkafka.server.connection_protocol import ConnectionProtocol
 from dotkafka.server.connections import Connections
@@ -51,12 +52,14 @@ class Server:
         tls: ssl.SSLContext | None,
         clock: Clock,
         stop_timeout_s: float,
+        directory: str | None = None,
     ) -> None:
         self.host = host
         """The host that it listens on, as it was given."""
         self.port = port
         """The port that it listens on; while it runs never 0."""
         self._open_storage = open_storage
+        self._directory = directory
         self._config = config
         self._tls = tls
         self._clock = clock
@@ -152,12 +155,18 @@ class Server:
         await self.stop()
 
     def _open_broker(self) -> Broker:
-        wal, checkpoints = self._open_storage()
         try:
-            return Broker.open(self._config, wal, checkpoints, now=self._clock.now(), random_bytes=os.urandom)
-        except BaseException:
-            checkpoints.close()
-            raise
+            wal, checkpoints = self._open_storage()
+            try:
+                return Broker.open(self._config, wal, checkpoints, now=self._clock.now(), random_bytes=os.urandom)
+            except BaseException:
+                checkpoints.close()
+                raise
+        except StorageFailed as error:
+            if self._directory is None:
+                raise
+            advice = f"`dotkafka check {self._directory}` tells what is damaged, and can recover the rest"
+            raise StorageFailed(f"{error}; {advice}") from error
 
     async def _listen(self) -> None:
         """Listen on every address of the host, on the same port."""
@@ -229,5 +238,12 @@ def serve(
         return data if isinstance(data, Storage) else directory_storage(data)
 
     return Server(
-        host, port, open_storage, settings, tls=tls, clock=clock or SystemClock(), stop_timeout_s=stop_timeout_s
+        host,
+        port,
+        open_storage,
+        settings,
+        tls=tls,
+        clock=clock or SystemClock(),
+        stop_timeout_s=stop_timeout_s,
+        directory=None if data is None or isinstance(data, Storage) else os.fspath(data),
     )

@@ -35,6 +35,6 @@ def directory_storage(directory: str | os.PathLike[str]) -> Storage:
         OSError: the directory cannot be made.
         StorageError: it cannot be used; the message says why.
     """
-    path = Path(directory)
-    path.mkdir(parents=True, exist_ok=True)
-    return Storage(FileWal(OsFileSystem(path)), SqliteCheckpointStore(path / "checkpoint.sqlite"))
+    files = OsFileSystem(directory)
+    files.make_folder("")
+    return Storage(FileWal(files), SqliteCheckpointStore(Path(directory) / "checkpoint.sqlite"))

@@ -9,18 +9,21 @@ TRUNCATE with synchronous=FULL syncs the journal's end too, so that a power cut 
 ended.
 
 What retention, truncation or deletion has taken out of sight is removed in small portions by later saves, so that no
-save takes long because a large topic went. Its pages are used again, and the file shrinks as slowly.
+save takes long because a large topic went. Its pages are used again, and the file shrinks as slowly. While there is
+nothing to save, `sweep` goes on with it.
 """
 
 import contextlib
 import sqlite3
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from importlib.resources import files
 from os import PathLike
 from pathlib import Path
 
 from dotkafka.errors import Fenced, StorageFailed, StorageUnavailable
+from dotkafka.storage.file_system import OsFileSystem
 from dotkafka.storage.spi import (
     Buffer,
     Changes,
@@ -45,12 +48,14 @@ _SWEPT_PARTITIONS_PER_SAVE = 100
 _RELEASED_PAGES_PER_SAVE = 64
 
 _INT64_MAX = 2**63 - 1
-_BATCH_LAYOUT = struct.Struct(">qqqq")
+BATCH_LAYOUT = struct.Struct(">qqqq")
 
 _PASSING_CONDITIONS = frozenset(
     {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_CANTOPEN}
 )
-
+_PASSING_ERRORS = frozenset({sqlite3.SQLITE_IOERR_NOMEM, sqlite3.SQLITE_IOERR_WRITE})
+"""A used-up quota (EDQUOT) is a failed write to SQLite, not a full disk. It has rolled back, and may be tried again;
+what no write has reported is found by the sync, whose failure is final."""
 
 _SELECT_GROUPS = (
     "SELECT layout, data, log_start_offset FROM partitions JOIN batch_groups USING (partition_id)"
@@ -61,23 +66,43 @@ _SELECT_GROUPS = (
 class SqliteCheckpointStore:
     """A checkpoint store in the SQLite file at `path`, made if there is none, with the folders above it.
 
+    Args:
+        path: of the file.
+        read_only: nothing is made, locked or changed; the file must not change meanwhile either, and what a crash has
+            left of a save beside it is not looked at.
+        connect: makes its connections, instead of `sqlite3.connect(path)`: for tests on other files. It may be called
+            from several threads, and they use what it returns one after another.
+
     Raises:
         StorageFailed: the file is damaged, not a checkpoint store, or made by a newer dotkafka.
         StorageUnavailable: it cannot be opened now.
     """
 
-    def __init__(self, path: str | PathLike[str]) -> None:
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        *,
+        read_only: bool = False,
+        connect: Callable[[], sqlite3.Connection] | None = None,
+    ) -> None:
         self._path = Path(path)
+        self._connect = connect or partial(connect_read_only if read_only else _connect, self._path)
         self._closed = False
         self._failure: str | None = None
         self._swept_id = 0
         """The last partition that was looked at for groups that are out of sight."""
+        self._has_found_groups = True
+        """Whether such groups were there since the first partition was last looked at."""
         self._readers: list[sqlite3.Connection] = []
         with self._translated_errors("opening"):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            if not read_only:
+                OsFileSystem(self._path.parent).make_folder("")
             self._writer = self._connect()
             try:
-                _prepare(self._writer, self._path)
+                if read_only:
+                    _check_version(self._writer, self._path)
+                else:
+                    _prepare(self._writer, self._path)
             except BaseException:
                 self._writer.close()
                 raise
@@ -121,11 +146,26 @@ class SqliteCheckpointStore:
                 )
                 _save_snapshots(connection, shard, changes)
                 # At least as much goes as comes, so that the file does not grow without end.
-                limit = max(_REMOVED_GROUPS_PER_SAVE, 2 * added)
-                limit -= _remove_groups_of_deleted(connection, limit)
-                self._swept_id = _sweep(connection, self._swept_id, limit)
-            # It releases a page per step, and `execute` makes but one step of a statement without columns.
-            connection.executescript(f"PRAGMA incremental_vacuum({_RELEASED_PAGES_PER_SAVE})")
+                self._sweep(connection, max(_REMOVED_GROUPS_PER_SAVE, 2 * added))
+            _release_pages(connection)
+
+    def sweep(self) -> bool:
+        """Remove some of what is out of sight and give some of its room back; return whether there may be more."""
+        connection = self._writer
+        with self._translated_errors("removing what was deleted"):
+            with _transaction(connection, "IMMEDIATE"):
+                may_have_more = self._sweep(connection, _REMOVED_GROUPS_PER_SAVE)
+            _release_pages(connection)
+            (free_pages,) = connection.execute("PRAGMA freelist_count").fetchone()
+        return may_have_more or free_pages > 0
+
+    def _sweep(self, connection: sqlite3.Connection, limit: int) -> bool:
+        """Remove up to `limit` groups that are out of sight; return whether there may be more."""
+        begins_a_round = self._swept_id == 0
+        left = limit - _remove_groups_of_deleted(connection, limit)
+        self._swept_id, left = _sweep(connection, self._swept_id, left)
+        self._has_found_groups = left < limit or (self._has_found_groups and not begins_a_round)
+        return self._has_found_groups or self._swept_id != 0
 
     def read(self, shard: int, partition: TopicIdPartition, offset: int, max_bytes: int) -> Sequence[Buffer]:
         """Return whole batches from `offset` on, several in one buffer; see `CheckpointStore.read`."""
@@ -173,10 +213,6 @@ class SqliteCheckpointStore:
         while self._readers:
             self._readers.pop().close()
 
-    def _connect(self) -> sqlite3.Connection:
-        # Connections go from thread to thread, but only one at a time has one.
-        return sqlite3.connect(self._path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
-
     @contextlib.contextmanager
     def _reader(self) -> Iterator[sqlite3.Connection]:
         """Lend a connection that nobody else has; there are as many as there were readers at a time."""
@@ -210,10 +246,15 @@ class SqliteCheckpointStore:
             raise StorageUnavailable(f"{self._path}: {doing}: {error}") from error
 
 
+def _connect(path: Path) -> sqlite3.Connection:
+    # Connections go from thread to thread, but only one at a time has one.
+    return sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+
+
 def _may_pass(error: sqlite3.Error) -> bool:
     """Whether what went wrong may go well later, with the file as it was."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-    return code == sqlite3.SQLITE_IOERR_NOMEM or code & 0xFF in _PASSING_CONDITIONS
+    return code in _PASSING_ERRORS or code & 0xFF in _PASSING_CONDITIONS
 
 
 @contextlib.contextmanager
@@ -239,20 +280,31 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     # Of macOS only, where a plain fsync leaves data in the drive's cache.
     connection.execute("PRAGMA fullfsync = ON")
     with _transaction(connection, "IMMEDIATE"):
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-        if version > SCHEMA_VERSION:
-            raise StorageFailed(
-                f"{path}: was made by a newer dotkafka: its tables are of version {version}, and this release knows"
-                f" versions up to {SCHEMA_VERSION}; nothing was changed"
-            )
-        if version == 0 and tables:
-            raise StorageFailed(f"{path}: is an SQLite file, but not one of dotkafka; nothing was changed")
-        if version == 0:
+        if _check_version(connection, path) == 0:
             script = files("dotkafka.storage").joinpath("checkpoint_sqlite.sql").read_text(encoding="utf-8")
             for statement in _statements(script):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _check_version(connection: sqlite3.Connection, path: Path) -> int:
+    """Return the version of the tables, 0 if there are none."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if version > SCHEMA_VERSION:
+        raise StorageFailed(
+            f"{path}: was made by a newer dotkafka: its tables are of version {version}, and this release knows"
+            f" versions up to {SCHEMA_VERSION}; nothing was changed"
+        )
+    if version == 0 and tables:
+        raise StorageFailed(f"{path}: is an SQLite file, but not one of dotkafka; nothing was changed")
+    return int(version)
+
+
+def connect_read_only(path: Path) -> sqlite3.Connection:
+    """Open a file that nobody changes, without locks and without a look at its journal."""
+    uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
 
 
 def _statements(script: str) -> Iterator[str]:
@@ -304,8 +356,16 @@ def _remove_groups_of_deleted(connection: sqlite3.Connection, limit: int) -> int
     return removed
 
 
-def _sweep(connection: sqlite3.Connection, after_id: int, limit: int) -> int:
-    """Remove up to `limit` groups below log start offsets from the next few partitions; return the last looked at.
+def _release_pages(connection: sqlite3.Connection) -> None:
+    """Give some free pages back to the file system."""
+    # It releases a page per step, and `execute` makes but one step of a statement without columns.
+    connection.executescript(f"PRAGMA incremental_vacuum({_RELEASED_PAGES_PER_SAVE})")
+
+
+def _sweep(connection: sqlite3.Connection, after_id: int, limit: int) -> tuple[int, int]:
+    """Remove up to `limit` groups below log start offsets from the next few partitions.
+
+    Return the last partition that was looked at, 0 if it was the last of all, and how much is left of the limit.
 
     Those of a partition that changes go anyway; these are for one that nothing happens to any more.
     """
@@ -317,8 +377,8 @@ def _sweep(connection: sqlite3.Connection, after_id: int, limit: int) -> int:
         limit -= _remove_groups(connection, partition_id, log_start_offset, limit)
         if limit <= 0:
             # It may have more: the next save begins with it.
-            return int(partition_id) - 1
-    return int(partitions[-1][0]) if partitions else 0
+            return int(partition_id) - 1, limit
+    return (int(partitions[-1][0]) if len(partitions) == _SWEPT_PARTITIONS_PER_SAVE else 0), limit
 
 
 def _remove_groups(connection: sqlite3.Connection, partition_id: int, below_offset: int, limit: int) -> int:
@@ -397,7 +457,7 @@ def _grouped(batches: Iterable[StoredBatch]) -> Iterator[list[StoredBatch]]:
 
 def _insert_group(connection: sqlite3.Connection, partition_id: int, batches: Sequence[StoredBatch]) -> None:
     layout = b"".join(
-        _BATCH_LAYOUT.pack(batch.base_offset, batch.last_offset, batch.max_timestamp_ms, len(batch.data))
+        BATCH_LAYOUT.pack(batch.base_offset, batch.last_offset, batch.max_timestamp_ms, len(batch.data))
         for batch in batches
     )
     data = batches[0].data if len(batches) == 1 else b"".join(batch.data for batch in batches)
@@ -419,7 +479,7 @@ def _batches(layout: bytes, data: bytes) -> Iterator[StoredBatch]:
     """Yield the batches of a group."""
     view = memoryview(data)
     position = 0
-    for base_offset, last_offset, max_timestamp_ms, size in _BATCH_LAYOUT.iter_unpack(layout):
+    for base_offset, last_offset, max_timestamp_ms, size in BATCH_LAYOUT.iter_unpack(layout):
         yield StoredBatch(base_offset, last_offset, max_timestamp_ms, view[position : position + size])
         position += size
 
@@ -428,7 +488,7 @@ def _range_within(layout: bytes, offset: int, max_bytes: int, *, at_least_one: b
     """Return the byte range of the group's batches that reach `offset` and fit into `max_bytes`."""
     position = 0
     start = -1
-    for _, last_offset, _, size in _BATCH_LAYOUT.iter_unpack(layout):
+    for _, last_offset, _, size in BATCH_LAYOUT.iter_unpack(layout):
         if start < 0 and last_offset >= offset:
             start = position
         if start >= 0 and position + size - start > max_bytes and not (at_least_one and position == start):

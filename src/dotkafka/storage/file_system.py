@@ -7,6 +7,7 @@ write for `pwritev`. On macOS `fsync` leaves data in the drive's cache, so `F_FU
 import errno
 import os
 import sys
+import weakref
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
@@ -108,14 +109,22 @@ class OsFile:
 
 
 class OsFileSystem:
-    """The files below one directory, which is created when the first folder is made."""
+    """The files below one directory, which is created when the first folder is made.
 
-    def __init__(self, directory: str | os.PathLike[str]) -> None:
+    Args:
+        directory: where they are.
+        read_only: open files for reading alone, so that not even a medium that cannot be written is in the way.
+    """
+
+    def __init__(self, directory: str | os.PathLike[str], *, read_only: bool = False) -> None:
         self._directory = Path(directory)
+        self._access = os.O_RDONLY if read_only else os.O_RDWR
+        self._synced_folders: dict[str, int] = {}
+        weakref.finalize(self, _close_all, self._synced_folders)
 
     def open(self, name: str, *, create: bool = False) -> OsFile:
         """Open a file for reading and writing. With `create`, it must not exist yet and is empty."""
-        flags = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+        flags = self._access | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
         return OsFile(os.open(self._path(name), flags | os.O_CREAT | os.O_EXCL if create else flags, 0o644))
 
     def list(self, folder: str) -> Sequence[str]:
@@ -126,12 +135,23 @@ class OsFileSystem:
             return ()
 
     def make_folder(self, folder: str) -> None:
-        """Create a folder and those above it, durably; no error if it exists."""
+        """Create a folder and those above it, durably; no error if it exists.
+
+        What exists, the directory itself too, may be of a process that ended before it had synced the name: that is
+        done again.
+        """
         path = self._path(folder)
-        missing = [parent for parent in (path, *path.parents) if not parent.exists()]
-        for parent in reversed(missing):
-            parent.mkdir(exist_ok=True)
-            _sync_directory(parent.parent)
+        missing = [level for level in (path, *path.parents) if not level.exists()]
+        ours = [level for level in (path, *path.parents) if level.is_relative_to(self._directory)]
+        for level in reversed(missing):
+            level.mkdir(exist_ok=True)
+        for level in reversed(max(missing, ours, key=len)):
+            try:
+                _sync_directory(level.parent)
+            except PermissionError:
+                # Whoever may not read the folder above has not made this one.
+                if level in missing:
+                    raise
 
     def rename(self, old: str, new: str) -> None:
         """Rename a file, replacing what has the new name. Durable only after `sync_folder`."""
@@ -142,8 +162,16 @@ class OsFileSystem:
         self._path(name).unlink()
 
     def sync_folder(self, folder: str) -> None:
-        """Return once the folder's entries (creations, renames, removals) are on disk."""
-        _sync_directory(self._path(folder))
+        """Return once the folder's entries (creations, renames, removals) are on disk.
+
+        The first call opens the folder for good: later ones cannot fail because the process has too many open files,
+        which would look like a disk that cannot sync.
+        """
+        if sys.platform == "win32":
+            return  # NTFS journals folders itself, and has no call to wait for it
+        if folder not in self._synced_folders:
+            self._synced_folders[folder] = os.open(self._path(folder), os.O_RDONLY | os.O_CLOEXEC)
+        os.fsync(self._synced_folders[folder])
 
     def lock(self, name: str, holder: str) -> "OsFolderLock":
         """Take an exclusive lock that ends with the process; `holder` is told to those who come too late.
@@ -154,10 +182,27 @@ class OsFileSystem:
             BlockingIOError: it is taken; its `strerror` names the holder.
         """
         descriptor = os.open(self._path(name), os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
+        lock = self._take_lock(descriptor, name)
         try:
-            _lock_descriptor(descriptor)
             os.ftruncate(descriptor, 0)
             os.write(descriptor, f"{holder}, process {os.getpid()}".encode())
+        except OSError:
+            lock.release()
+            raise
+        return lock
+
+    def lock_against_writers(self, name: str) -> "OsFolderLock":
+        """Keep those out who would take `lock`, without writing; any number may do so at a time.
+
+        Raises:
+            BlockingIOError: somebody has the lock; its `strerror` says who.
+            FileNotFoundError: nobody has ever taken it.
+        """
+        return self._take_lock(os.open(self._path(name), os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)), name, shared=True)
+
+    def _take_lock(self, descriptor: int, name: str, *, shared: bool = False) -> "OsFolderLock":
+        try:
+            _lock_descriptor(descriptor, shared=shared)
         except BlockingIOError as error:
             present = os.read(descriptor, 1024).decode(errors="replace")
             os.close(descriptor)
@@ -184,9 +229,14 @@ class OsFolderLock:
             os.close(descriptor)
 
 
+def _close_all(descriptors: dict[str, int]) -> None:
+    for descriptor in descriptors.values():
+        os.close(descriptor)
+
+
 if sys.platform == "win32":
 
-    def _lock_descriptor(descriptor: int) -> None:
+    def _lock_descriptor(descriptor: int, *, shared: bool = False) -> None:  # noqa: ARG001 (it has no shared locks)
         # Locks are mandatory there: the byte locked lies far behind the text, so that others can read who holds it.
         os.lseek(descriptor, 1 << 30, os.SEEK_SET)
         try:
@@ -201,8 +251,8 @@ if sys.platform == "win32":
 
 else:
 
-    def _lock_descriptor(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    def _lock_descriptor(descriptor: int, *, shared: bool = False) -> None:
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
 
     def _sync_directory(path: Path) -> None:
         descriptor = os.open(path, os.O_RDONLY)

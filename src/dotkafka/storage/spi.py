@@ -10,7 +10,7 @@ Errors, and nothing else, leave an engine: `Fenced`, `StorageUnavailable`, `Stor
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import attrs
 
@@ -206,6 +206,15 @@ class CheckpointStore(Protocol):
 
     def close(self) -> None:
         """Release files and connections. What was saved stays."""
+        ...
+
+
+@runtime_checkable
+class SweepingStore(Protocol):
+    """What a checkpoint store has besides, if it frees room later than it is told to forget what takes it."""
+
+    def sweep(self) -> bool:
+        """Free a portion, in a bounded time; return whether there may be more. On the thread that saves."""
         ...
 
 

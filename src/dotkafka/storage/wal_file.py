@@ -26,7 +26,7 @@ import attrs
 
 from dotkafka.errors import Fenced, StorageFailed
 from dotkafka.storage.spi import Buffer, FileHandle, FileSystem, FolderLock, WalEntry
-from dotkafka.storage.wal_folder import Segment, WalFolder, sync_for_good, translated_errors
+from dotkafka.storage.wal_folder import Segment, WalFolder, in_use, sync_for_good, translated_errors
 from dotkafka.storage.wal_segment import (
     ENTRIES_START,
     ENTRY_HEADER_SIZE,
@@ -115,7 +115,7 @@ class FileWal:
         log_end = writer.next_sequence if writer is not None and writer.is_live else None
         folder = self._shard_folder(shard)
         with translated_errors(f"reading the write-ahead log of shard {shard}"):
-            segments = _in_use(folder.segments())
+            segments = in_use(folder.segments())
         ends = [segment.header.first_sequence for segment in segments[1:]]
         for segment, end in zip(segments, [*ends, log_end], strict=False):
             if end is None or end > from_sequence:
@@ -165,7 +165,7 @@ class FileWal:
             header = SegmentHeader(shard, number, epoch, first_sequence, salt, starts_over)
             size = sum(map(len, encoded))
             segment, file = folder.publish(header, encoded, size)
-        segments = _in_use([*found, segment])
+        segments = in_use([*found, segment])
         recovery = Recovery(segments[0].header.first_sequence, next_sequence)
         if tail.torn_bytes:
             recovery = attrs.evolve(
@@ -315,18 +315,6 @@ class FileWalWriter:
         self._file.close()
         if self._ended is None or kind is Fenced:
             self._ended = lambda: kind(message)
-
-
-def _in_use(segments: Sequence[Segment]) -> list[Segment]:
-    """Return the last one, and those before it of which a later one has not made everything obsolete."""
-    in_use: list[Segment] = []
-    for segment in segments:
-        if segment.header.starts_over:
-            in_use.clear()
-        if in_use and in_use[-1].header.first_sequence == segment.header.first_sequence:
-            in_use.pop()
-        in_use.append(segment)
-    return in_use
 
 
 def _find_tail(folder: WalFolder, segments: Sequence[Segment]) -> _Tail:

@@ -22,8 +22,8 @@ from dotkafka.errors import Fenced, StorageFailed, StorageUnavailable
 from dotkafka.storage.spi import Buffer, FileHandle, FileSystem
 from dotkafka.storage.wal_segment import ENTRIES_START, SegmentHeader
 
-_SEGMENT_SUFFIX = ".wal"
-_SPARE_SUFFIX = ".spare"
+SEGMENT_SUFFIX = ".wal"
+SPARE_SUFFIX = ".spare"
 
 _PASSING_CONDITIONS = frozenset({EAGAIN, EDQUOT, EMFILE, ENFILE, ENOMEM, ENOSPC})
 
@@ -60,6 +60,18 @@ class Segment:
     size_bytes: int
 
 
+def in_use(segments: Sequence[Segment]) -> list[Segment]:
+    """Return the last one, and those before it of which a later one has not made everything obsolete."""
+    kept: list[Segment] = []
+    for segment in segments:
+        if segment.header.starts_over:
+            kept.clear()
+        if kept and kept[-1].header.first_sequence == segment.header.first_sequence:
+            kept.pop()
+        kept.append(segment)
+    return kept
+
+
 class WalFolder:
     """The segments of one shard."""
 
@@ -84,10 +96,10 @@ class WalFolder:
             StorageFailed: a header is damaged, or contradicts the file's name or the segments before.
         """
         segments: list[Segment] = []
-        for name in self._names(_SEGMENT_SUFFIX):
+        for name in self._names(SEGMENT_SUFFIX):
             segment = self._read_segment(name)
             header = segment.header
-            if name != self._name(header.number, _SEGMENT_SUFFIX):
+            if name != self._name(header.number, SEGMENT_SUFFIX):
                 raise StorageFailed(f"{name}: its header at byte 0 says that it is segment {header.number}")
             if segments and header.first_sequence < segments[-1].header.first_sequence:
                 raise StorageFailed(
@@ -106,8 +118,8 @@ class WalFolder:
             StorageFailed: a sync failed.
         """
         size_bytes = max(self._segment_bytes, ENTRIES_START + room_bytes)
-        name = self._name(header.number, _SEGMENT_SUFFIX)
-        segments = self._names(_SEGMENT_SUFFIX)
+        name = self._name(header.number, SEGMENT_SUFFIX)
+        segments = self._names(SEGMENT_SUFFIX)
         if segments and segments[-1] >= name:
             raise Fenced(f"{segments[-1]}: another owner has begun this segment")
         spare = self._spare(header.number, size_bytes)
@@ -131,8 +143,8 @@ class WalFolder:
             OSError: nothing has changed.
             StorageFailed: a sync failed.
         """
-        if segment.size_bytes == self._segment_bytes and len(self._names(_SPARE_SUFFIX)) < self._spare_segments:
-            self._file_system.rename(segment.name, self._name(segment.header.number, _SPARE_SUFFIX))
+        if segment.size_bytes == self._segment_bytes and len(self._names(SPARE_SUFFIX)) < self._spare_segments:
+            self._file_system.rename(segment.name, self._name(segment.header.number, SPARE_SUFFIX))
         else:
             self._file_system.remove(segment.name)
         self.sync()
@@ -140,7 +152,7 @@ class WalFolder:
     def remove_useless_spares(self) -> None:
         """Remove spares of another size (an allocation that a crash cut), and those above the bound."""
         kept = 0
-        for name in self._names(_SPARE_SUFFIX):
+        for name in self._names(SPARE_SUFFIX):
             if kept < self._spare_segments and self._size_of(name) == self._segment_bytes:
                 kept += 1
             else:
@@ -148,11 +160,11 @@ class WalFolder:
 
     def _spare(self, number: int, size_bytes: int) -> str:
         """Return the name of a spare file of this size, made if there is none."""
-        spares = self._names(_SPARE_SUFFIX)
+        spares = self._names(SPARE_SUFFIX)
         for spare in spares:
             if self._size_of(spare) == size_bytes:
                 return spare
-        name = self._name(number, _SPARE_SUFFIX)
+        name = self._name(number, SPARE_SUFFIX)
         if name in spares:
             self._file_system.remove(name)
         file = self._file_system.open(name, create=True)

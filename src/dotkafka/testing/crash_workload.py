@@ -13,6 +13,7 @@ import attrs
 
 from dotkafka.clock import Instant
 from dotkafka.errors import StorageError
+from dotkafka.metadata.image import METADATA_PARTITION
 from dotkafka.protocol.messages.create_topics import CREATE_TOPICS, CreatableTopic, CreateTopicsRequest
 from dotkafka.protocol.messages.delete_records import (
     DELETE_RECORDS,
@@ -50,7 +51,7 @@ from dotkafka.testing.crash_model import (
     ModelTopicPartition,
     SentBatch,
 )
-from dotkafka.testing.simulated_storage import MakeWal, SimulatedStorage, small_file_wal
+from dotkafka.testing.simulated_storage import MakeCheckpoints, MakeWal, SimulatedStorage, small_file_wal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,6 +92,7 @@ class CrashWorkload:
     Args:
         seed: the same seed does the same.
         make_wal: the write-ahead log under test.
+        make_checkpoints: the checkpoint store under test; by default one in memory, whose saves are there or not.
         steps: how many things happen.
         faults: lets calls of the file system fail. Without it nothing may be refused.
     """
@@ -99,11 +101,12 @@ class CrashWorkload:
         self,
         seed: int,
         make_wal: MakeWal = small_file_wal,
+        make_checkpoints: MakeCheckpoints | None = None,
         *,
         steps: int = STEPS,
         faults: Callable[[str], int] | None = None,
     ) -> None:
-        self.storage = SimulatedStorage(str(seed), make_wal)
+        self.storage = SimulatedStorage(str(seed), make_wal, make_checkpoints)
         self.model = CrashModel()
         self.now = START
         self.failures: list[StorageError] = []
@@ -142,7 +145,16 @@ class CrashWorkload:
             self._settle()
         if self.shard.failure is None and (self._asked or self.model.acknowledged < self.model.last_operation):
             raise BrokenPromise("storage works, and something is not answered")
+        if self.shard.failure is None:
+            self._check_that_space_is_free()
         self._keep_failure()
+
+    def _check_that_space_is_free(self) -> None:
+        """What is deleted must not stay in L2."""
+        checkpoint = self.storage.checkpoints.load(self.shard.number)
+        alive = {METADATA_PARTITION, *self._driver.broker.metadata.partitions()}
+        if checkpoint is not None and not alive.issuperset(checkpoint.partitions):
+            raise BrokenPromise(f"deleted, and still in L2: {sorted(set(checkpoint.partitions) - alive)}")
 
     def restart(self) -> None:
         """End the broker in one of three ways, and hold what the next one shows against the model."""
@@ -193,7 +205,7 @@ class CrashWorkload:
 
     def produce(self) -> None:
         """Append batches to some partitions in one request, unless it would have to wait for L2."""
-        if self.shard.is_overloaded or not self.model.now.partitions:
+        if not self.shard.has_room or not self.model.now.partitions:
             return
         batches: dict[ModelTopicPartition, SentBatch] = {}
         changed: dict[ModelTopicPartition, ModelPartition] = {}
@@ -212,7 +224,7 @@ class CrashWorkload:
     def retry(self) -> None:
         """Send one of the last batches of a producer again, which changes nothing."""
         sent = {name: partition.sent for name, partition in self.model.now.partitions.items() if partition.sent}
-        if sent and not self.shard.is_overloaded:
+        if sent and self.shard.has_room:
             name = self._dice.choice(sorted(sent))
             self._send({name: self._dice.choice(sent[name])}, "a retry")
 

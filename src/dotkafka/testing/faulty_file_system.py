@@ -19,7 +19,7 @@ import errno
 import itertools
 import os
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 import attrs
@@ -56,12 +56,31 @@ class _Node:
                     break
         return _Node(bytearray(disk), disk)
 
+    def copy(self) -> "_Node":
+        """Return the same file, to go on differently."""
+        unsynced = {sector: list(contents) for sector, contents in self.unsynced.items()}
+        forgotten = {sector: list(contents) for sector, contents in self.forgotten.items()}
+        return _Node(bytearray(self.live), bytearray(self.disk), unsynced, forgotten)
+
     def write(self, position: int, data: bytes) -> None:
         """Write what the next sync is to make durable."""
         end = position + len(data)
-        _resize(self.live, max(len(self.live), end))
+        self.resize(max(len(self.live), end))
         self.live[position:end] = data
-        for sector in range(position // SECTOR_SIZE, -(-end // SECTOR_SIZE)):
+        self._leave_unsynced(position, end)
+
+    def resize(self, size: int) -> None:
+        """Cut the file, or lengthen it with zeros."""
+        for sectors in (self.unsynced, self.forgotten):
+            for sector in [sector for sector in sectors if sector * SECTOR_SIZE >= size]:
+                del sectors[sector]
+        end = len(self.live)
+        _resize(self.live, size)
+        # Where the disk still has what was cut off before, the zeros are what a sync has to write.
+        self._leave_unsynced(end, min(size, len(self.disk)))
+
+    def _leave_unsynced(self, start: int, end: int) -> None:
+        for sector in range(start // SECTOR_SIZE, -(-end // SECTOR_SIZE) if end > start else 0):
             content = bytes(self.live[sector * SECTOR_SIZE : (sector + 1) * SECTOR_SIZE])
             self.unsynced.setdefault(sector, self.forgotten.pop(sector, [])).append(content)
 
@@ -131,6 +150,22 @@ class FaultyFileSystem:
         other = FaultyFileSystem()
         other._disk = self._after_crash(keep)
         other._live = dict(other._disk)
+        return other
+
+    def fork_process(self) -> "FaultyFileSystem":
+        """Return a file system as the end of the process leaves this one, which stays as it is.
+
+        What is unsynced can still be read, and be lost by a crash later.
+        """
+        nodes = {id(node): node.copy() for node in self._nodes()}
+
+        def copied(names: Mapping[str, _Node | None]) -> dict[str, _Node | None]:
+            return {name: None if node is None else nodes[id(node)] for name, node in names.items()}
+
+        other = FaultyFileSystem()
+        other._live = {name: nodes[id(node)] for name, node in self._live.items()}
+        other._disk = {name: nodes[id(node)] for name, node in self._disk.items()}
+        other._name_changes = [_NameChange(change.folder, copied(change.names)) for change in self._name_changes]
         return other
 
     def survivals(self, most: int, seed: str) -> Iterator[Callable[[], bool]]:
@@ -235,6 +270,13 @@ class FaultyFileSystem:
         after = {identity: node.crash(keep) for identity, node in nodes.items()}
         return {name: after[id(node)] for name, node in sorted(disk.items())}
 
+    def _nodes(self) -> Iterator[_Node]:
+        """Yield every file, some more than once."""
+        yield from self._live.values()
+        yield from self._disk.values()
+        for change in self._name_changes:
+            yield from (node for node in change.names.values() if node is not None)
+
     def _change_names(self, name: str, names: dict[str, _Node | None]) -> None:
         _apply(self._live, names)
         self._name_changes.append(_NameChange(_folder_of(name), names))
@@ -306,9 +348,15 @@ class FaultyFile:
         try:
             self._file_system.begin(f"allocate {self._name}")
         except (PowerCut, OSError):
-            _resize(self._node.live, size // 2)
+            self._node.resize(size // 2)
             raise
-        _resize(self._node.live, size)
+        self._node.resize(size)
+
+    def resize(self, size: int) -> None:
+        """Cut the file, or lengthen it with zeros; unsynced until `sync`."""
+        self._check_open()
+        self._file_system.begin(f"resize {self._name}")
+        self._node.resize(size)
 
     def size(self) -> int:
         """Return the length of the file in bytes."""

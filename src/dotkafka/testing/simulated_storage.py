@@ -1,5 +1,8 @@
 """Storage for a whole broker that can lose power at any moment: L1 on files that lie, and an L2 that crashes with them.
 
+L2 is one in memory, whose saves are there or not, or a real one on the same files: `faulty_checkpoints` of
+`dotkafka.testing.faulty_sqlite`, or a store of yours.
+
 storage = SimulatedStorage("seed", lambda files, random_bytes: MyLog(files))
 driver = storage.boot(now)
 ...
@@ -15,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from dotkafka.broker.config import BrokerConfig
 from dotkafka.storage.memory import MemoryCheckpointStore
-from dotkafka.storage.spi import FileSystem, WriteAheadLog
+from dotkafka.storage.spi import CheckpointStore, FileSystem, WriteAheadLog
 from dotkafka.storage.wal_file import FileWal
 from dotkafka.storage.wal_folder import translated_errors
 from dotkafka.testing.faulty_file_system import FaultyFileSystem
@@ -25,11 +28,16 @@ if TYPE_CHECKING:
     from dotkafka.clock import Instant
     from dotkafka.storage.spi import Changes
 
-CONFIG: Final = BrokerConfig(checkpoint_bytes=3000, tail_max_bytes=6000)
-"""So small that checkpoints and reads of L2 happen all the time."""
+CONFIG: Final = BrokerConfig(
+    checkpoint_bytes=3000, tail_max_bytes=6000, metadata_log_max_record_bytes_between_snapshots=500
+)
+"""So small that checkpoints, metadata snapshots and reads of L2 happen all the time."""
 
 MakeWal = Callable[[FileSystem, Callable[[int], bytes]], WriteAheadLog]
 """Makes the write-ahead log under test over a file system, with a source of random bytes."""
+
+MakeCheckpoints = Callable[[FaultyFileSystem], CheckpointStore]
+"""Makes the checkpoint store under test over files, as a process does that has just started."""
 
 
 def small_file_wal(files: FileSystem, random_bytes: Callable[[int], bytes]) -> WriteAheadLog:
@@ -57,26 +65,38 @@ class SimulatedStorage:
     Args:
         seed: of all that is random in it.
         make_wal: the write-ahead log under test.
+        make_checkpoints: the checkpoint store under test; by default one in memory, whose saves are there or not.
     """
 
-    def __init__(self, seed: str, make_wal: MakeWal = small_file_wal) -> None:
+    def __init__(
+        self, seed: str, make_wal: MakeWal = small_file_wal, make_checkpoints: MakeCheckpoints | None = None
+    ) -> None:
         self.files = FaultyFileSystem()
         self.checkpoints = CrashingCheckpoints(self.files)
         self._seed = seed
         self._make_wal = make_wal
+        self._make_checkpoints = make_checkpoints
         self._dice = random.Random(seed)  # noqa: S311 (the same seed gives the same crash)
 
     def boot(self, now: Instant) -> HandDrivenBroker:
         """Start a broker on what is there, as a new process does."""
         random_bytes = self._dice.randbytes
         wal = self._make_wal(self.files, random_bytes)
-        return HandDrivenBroker.open(CONFIG, wal, self.checkpoints, now, random_bytes)
+        checkpoints = self._make_checkpoints(self.files) if self._make_checkpoints else self.checkpoints
+        return HandDrivenBroker.open(CONFIG, wal, checkpoints, now, random_bytes)
 
     def fork(self, keep: Callable[[], bool]) -> SimulatedStorage:
         """Return the storage as a power cut at this moment leaves it; this one goes on."""
+        return self._with(self.files.fork(keep))
+
+    def fork_process(self) -> SimulatedStorage:
+        """Return the storage as the end of the process leaves it, with what is unsynced; this one goes on."""
+        return self._with(self.files.fork_process())
+
+    def _with(self, files: FaultyFileSystem) -> SimulatedStorage:
         # Dice of its own: what is drawn after one crash must not depend on how many others were tried.
-        other = SimulatedStorage(f"{self._seed}'", self._make_wal)
-        other.files = self.files.fork(keep)
+        other = SimulatedStorage(f"{self._seed}'", self._make_wal, self._make_checkpoints)
+        other.files = files
         other.checkpoints = copy(self.checkpoints)
-        other.checkpoints.files = other.files
+        other.checkpoints.files = files
         return other

@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from dotkafka.broker import effective_configs
 from dotkafka.broker.dispatch import error_for, handles
+from dotkafka.broker.effective_configs import EffectiveConfig, TopicConfigs
 from dotkafka.broker.log_configs import inherited_topic_configs
 from dotkafka.broker.topic_creation import TopicCreation, check_replicas
 from dotkafka.errors import ApiError
@@ -93,11 +93,11 @@ class _Settings:
     """The settings of the topics of one request."""
 
     def __init__(self, broker: Broker, version: int) -> None:
-        self._config = broker.config
-        self._image = broker.metadata
+        self._topic_configs = TopicConfigs(broker.config, broker.metadata)
         self._inherited = inherited_topic_configs(broker.config, broker.metadata)
         self._are_told = version >= FIRST_VERSION_WITH_CONFIGS
-        self._described: dict[frozenset[tuple[str, str]], Sequence[CreatableTopicConfigs]] = {}
+        self._described: dict[str, tuple[EffectiveConfig, CreatableTopicConfigs]] = {}
+        """The last one of each name."""
 
     def of(self, topic: CreatableTopic) -> Mapping[str, str]:
         """Return the settings of a topic; of one that is given twice the last value holds, as in Kafka.
@@ -113,21 +113,22 @@ class _Settings:
         return configs
 
     def described(self, configs: Mapping[str, str]) -> Sequence[CreatableTopicConfigs]:
-        """Describe all settings of a topic that has these of its own; once for all topics that have the same."""
-        if not self._are_told:
-            return ()
-        key = frozenset(configs.items())
-        if key not in self._described:
-            self._described[key] = [
-                CreatableTopicConfigs(
-                    name=effective.definition.name,
-                    value=effective.value,
-                    read_only=effective.definition.is_read_only,
-                    config_source=effective.source,
-                )
-                for effective in effective_configs.topic_configs(self._config, self._image, configs)
-            ]
-        return self._described[key]
+        """Describe all settings of a topic that has these of its own; those that it inherits once for all topics."""
+        return [self._describe(effective) for effective in self._topic_configs.of(configs)] if self._are_told else ()
+
+    def _describe(self, effective: EffectiveConfig) -> CreatableTopicConfigs:
+        name = effective.definition.name
+        known = self._described.get(name)
+        if known is not None and known[0] is effective:
+            return known[1]
+        described = CreatableTopicConfigs(
+            name=name,
+            value=effective.value,
+            read_only=effective.definition.is_read_only,
+            config_source=effective.source,
+        )
+        self._described[name] = (effective, described)
+        return described
 
 
 def _partition_count(broker: Broker, topic: CreatableTopic) -> int:

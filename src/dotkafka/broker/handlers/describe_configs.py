@@ -17,10 +17,10 @@ from dotkafka.broker.config_changes import check_resource_name
 from dotkafka.broker.dispatch import error_for, handles
 from dotkafka.broker.effective_configs import (
     EffectiveConfig,
+    TopicConfigs,
     broker_configs,
     cluster_configs,
     group_configs,
-    topic_configs,
 )
 from dotkafka.errors import ApiError
 from dotkafka.metadata.configs import ConfigSource
@@ -38,7 +38,7 @@ from dotkafka.protocol.messages.describe_configs import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
     from dotkafka.broker.broker import Broker
     from dotkafka.broker.connection import Exchange
@@ -49,72 +49,81 @@ def describe_configs(
     broker: Broker, request: DescribeConfigsRequest, exchange: Exchange[DescribeConfigsResponse]
 ) -> DescribeConfigsResponse:
     """Describe each resource, or say why not."""
-    occurrences = Counter(map(_resource, request.resources))
-    return DescribeConfigsResponse(
-        results=[
-            _describe(broker, request, exchange.version, resource, occurrences[_resource(resource)])
-            for resource in request.resources
-        ]
-    )
+    description = _Description(broker, request, exchange.version)
+    return DescribeConfigsResponse(results=[description.of(resource) for resource in request.resources])
 
 
 def _resource(resource: DescribeConfigsResource) -> ConfigResource:
     return ConfigResource(resource.resource_type, resource.resource_name)
 
 
-def _describe(
-    broker: Broker, request: DescribeConfigsRequest, version: int, resource: DescribeConfigsResource, occurrences: int
-) -> DescribeConfigsResult:
-    result = DescribeConfigsResult(
-        resource_type=resource.resource_type, resource_name=resource.resource_name, error_message=None
-    )
-    wanted = set(resource.configuration_keys or ())
-    try:
-        result.configs = [
-            _describe_config(request, version, effective)
-            for effective in _configs(broker, _resource(resource), occurrences)
-            if not wanted or effective.definition.name in wanted
-        ]
-    except ApiError as error:
-        result.error_code, result.error_message = error_for(error)
-    return result
+class _Description:
+    """What one request is told. Settings that topics inherit are described once, however many topics it asks for."""
 
+    def __init__(self, broker: Broker, request: DescribeConfigsRequest, version: int) -> None:
+        self._broker = broker
+        self._request = request
+        self._version = version
+        self._occurrences = Counter(map(_resource, request.resources))
+        self._topic_configs = TopicConfigs(broker.config, broker.metadata)
+        self._described: dict[str, tuple[EffectiveConfig, DescribeConfigsResourceResult]] = {}
+        """The last one of each name."""
 
-def _configs(broker: Broker, resource: ConfigResource, occurrences: int) -> Iterator[EffectiveConfig]:
-    """Return the settings of a resource.
+    def of(self, resource: DescribeConfigsResource) -> DescribeConfigsResult:
+        """Describe one resource, or say why not."""
+        result = DescribeConfigsResult(
+            resource_type=resource.resource_type, resource_name=resource.resource_name, error_message=None
+        )
+        wanted = set(resource.configuration_keys or ())
+        try:
+            result.configs = [
+                self._describe(effective)
+                for effective in self._configs(_resource(resource))
+                if not wanted or effective.definition.name in wanted
+            ]
+        except ApiError as error:
+            result.error_code, result.error_message = error_for(error)
+        return result
 
-    Raises:
-        ApiError: INVALID_REQUEST, INVALID_TOPIC_EXCEPTION or UNKNOWN_TOPIC_OR_PARTITION.
-    """
-    if occurrences > 1:
-        # A small request would otherwise get an answer of any size. Kafka's own clients never ask like that.
-        raise ApiError(ErrorCode.INVALID_REQUEST, "The request names this resource more than once.")
-    check_resource_name(broker, resource)
-    if resource.resource_type == GROUP_RESOURCE:
-        return group_configs(broker.config, broker.metadata, resource.name)
-    if resource.resource_type != TOPIC_RESOURCE:
-        return broker_configs(broker.config, broker.metadata) if resource.name else cluster_configs(broker.metadata)
-    validate_topic_name(resource.name)
-    topic = broker.metadata.topics_by_name.get(resource.name)
-    if topic is None:
-        raise ApiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"There is no topic {resource.name!r}.")
-    return topic_configs(broker.config, broker.metadata, topic.configs)
+    def _configs(self, resource: ConfigResource) -> Iterable[EffectiveConfig]:
+        """Return the settings of a resource.
 
+        Raises:
+            ApiError: INVALID_REQUEST, INVALID_TOPIC_EXCEPTION or UNKNOWN_TOPIC_OR_PARTITION.
+        """
+        broker = self._broker
+        if self._occurrences[resource] > 1:
+            # A small request would otherwise get an answer of any size. Kafka's own clients never ask like that.
+            raise ApiError(ErrorCode.INVALID_REQUEST, "The request names this resource more than once.")
+        check_resource_name(broker, resource)
+        if resource.resource_type == GROUP_RESOURCE:
+            return group_configs(broker.config, broker.metadata, resource.name)
+        if resource.resource_type != TOPIC_RESOURCE:
+            return broker_configs(broker.config, broker.metadata) if resource.name else cluster_configs(broker.metadata)
+        validate_topic_name(resource.name)
+        topic = broker.metadata.topics_by_name.get(resource.name)
+        if topic is None:
+            raise ApiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"There is no topic {resource.name!r}.")
+        return self._topic_configs.of(topic.configs)
 
-def _describe_config(
-    request: DescribeConfigsRequest, version: int, effective: EffectiveConfig
-) -> DescribeConfigsResourceResult:
-    definition = effective.definition
-    return DescribeConfigsResourceResult(
-        name=definition.name,
-        value=effective.value,
-        read_only=definition.is_read_only,
-        is_default=version == 0 and effective.source == ConfigSource.DEFAULT,
-        config_source=effective.source,
-        synonyms=[
-            DescribeConfigsSynonym(name=synonym.name, value=synonym.value, source=synonym.source)
-            for synonym in (effective.synonyms if request.include_synonyms else ())
-        ],
-        config_type=definition.config_type,
-        documentation=definition.documentation if request.include_documentation else None,
-    )
+    def _describe(self, effective: EffectiveConfig) -> DescribeConfigsResourceResult:
+        definition = effective.definition
+        known = self._described.get(definition.name)
+        if known is not None and known[0] is effective:
+            return known[1]
+        request = self._request
+        described = DescribeConfigsResourceResult(
+            name=definition.name,
+            value=effective.value,
+            read_only=definition.is_read_only,
+            is_default=self._version == 0 and effective.source == ConfigSource.DEFAULT,
+            config_source=effective.source,
+            synonyms=[
+                DescribeConfigsSynonym(name=synonym.name, value=synonym.value, source=synonym.source)
+                for synonym in (effective.synonyms if request.include_synonyms else ())
+            ],
+            config_type=definition.config_type,
+            documentation=definition.documentation if request.include_documentation else None,
+        )
+        self._described[definition.name] = (effective, described)
+        return described

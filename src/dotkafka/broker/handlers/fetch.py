@@ -62,7 +62,7 @@ def fetch(broker: Broker, request: FetchRequest, exchange: Exchange[FetchRespons
 class WaitingFetch:
     """One Fetch request, from its arrival to its answer."""
 
-    __slots__ = ("_broker", "_cold", "_context", "_exchange", "_request")
+    __slots__ = ("_broker", "_cold", "_context", "_exchange", "_held_bytes", "_request")
 
     def __init__(
         self, broker: Broker, request: FetchRequest, exchange: Exchange[FetchResponse], context: FetchContext
@@ -73,6 +73,7 @@ class WaitingFetch:
         self._context = context
         self._cold: dict[PartitionKey, Sequence[Buffer] | StorageError] = {}
         """What has been read from L2 for this request, or why it could not be."""
+        self._held_bytes = 0
 
     def begin(self) -> None:
         """Answer at once, or ask L2, or wait."""
@@ -98,24 +99,38 @@ class WaitingFetch:
         self._answer(Reading(self._broker, self._request, self._context, self._exchange.version, self._cold))
 
     def _read_cold(self, cold: Sequence[tuple[FetchedPartition, PartitionLog]]) -> None:
-        """Read what memory has forgotten from L2, all partitions at once, and then look again."""
+        """Read what memory has forgotten from L2, all partitions at once and no more than fits, and then look again."""
+        cold = cold[:MAX_COLD_READS]
+        share_bytes = _most_bytes(self._broker, self._request) // len(cold)
         outstanding = set()
-        for partition, log in cold[:MAX_COLD_READS]:
-            max_bytes = min(partition.max_bytes, self._request.max_bytes, self._broker.config.fetch_max_bytes)
+        for partition, log in cold:
+            max_bytes = min(partition.max_bytes, share_bytes)
             work = self._broker.shard.read_cold(log.partition, partition.fetch_offset, max_bytes)
+            self._hold(max_bytes)
             outstanding.add(work)
             self._broker.when_read(work, partial(self._cold_read, work, partition.key, outstanding))
+
+    def _hold(self, size_bytes: int) -> None:
+        """Count what is being read from L2 until it becomes the answer."""
+        self._held_bytes += size_bytes
+        self._exchange.connection.hold_reading(size_bytes)
 
     def _cold_read(self, work: ReadWork, key: PartitionKey, outstanding: set[ReadWork]) -> None:
         """Keep what L2 has given; after the last read, answer: what is cold is worth no further wait."""
         outstanding.discard(work)
         self._cold[key] = work.error or work.batches
         if not outstanding:
+            self._hold(-self._held_bytes)
             self._answer(Reading(self._broker, self._request, self._context, self._exchange.version, self._cold))
 
     def _answer(self, reading: Reading) -> None:
         self._exchange.respond(reading.response())
         self._cold = {}
+
+
+def _most_bytes(broker: Broker, request: FetchRequest) -> int:
+    """Return how many bytes of records the answer may have now; a single batch may be more."""
+    return max(min(request.max_bytes, broker.config.fetch_max_bytes, broker.answer_bytes_left), 0)
 
 
 class Reading:
@@ -137,7 +152,7 @@ class Reading:
         self._version = version
         self._read_committed = request.isolation_level == READ_COMMITTED
         self._cold_batches = cold_batches
-        self._bytes_left = min(request.max_bytes, broker.config.fetch_max_bytes)
+        self._bytes_left = _most_bytes(broker, request)
         self._size_bytes = 0
         self._must_answer = False
         self._results = [(partition, self._read(partition)) for partition in context.partitions]

@@ -87,6 +87,7 @@ def _append(
         if request.acks not in VALID_ACKS:
             raise ApiError(ErrorCode.INVALID_REQUIRED_ACKS, f"acks must be -1, 0 or 1, not {request.acks}")
         broker.shard.check_writable()
+        broker.shard.check_room()
         image, log = broker.partition(
             topic.topic_id if version >= FIRST_VERSION_WITH_TOPIC_IDS else topic.name, data.index
         )
