@@ -5,7 +5,7 @@ when the last such member has gone. Members that stay with the other protocol st
 """
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Final
 
 from dotkafka.coordinator.classic.group import ClassicGroup
 from dotkafka.coordinator.classic.member import ClassicMember
@@ -42,6 +42,12 @@ from dotkafka.storage.spi import TopicIdPartition
 
 Groups = dict[str, ClassicGroup | ConsumerGroup]
 """All groups by id."""
+
+KNOWN_ASSIGNORS: Final = frozenset({"range", "roundrobin", "sticky", "cooperative-sticky"})
+"""Assignors of clients whose own data only help them to move little, so that they may be lost with an upgrade.
+
+librdkafka's sticky ones put some into every assignment after the first; Kafka does not upgrade such a group.
+"""
 
 
 def is_empty(group: ClassicGroup | ConsumerGroup) -> bool:
@@ -119,7 +125,7 @@ def _upgraded_member(group: ClassicGroup, member: ClassicMember, cluster: Cluste
     assigned: Partitions = frozenset()
     if member.assignment:
         assignment = decode_assignment(member.assignment)
-        if assignment.user_data:
+        if assignment.user_data and group.protocol_name not in KNOWN_ASSIGNORS:
             raise _cannot_upgrade(group, "an unsupported custom assignor is in use")
         assigned = partitions_of_names(assignment.assigned_partitions, cluster)
     return ConsumerMember(
