@@ -181,6 +181,15 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
         server.dispose()
 
 
+CONSUMER_GROUP_SETTINGS = (
+    *("--config", "group.consumer.min.heartbeat.interval.ms=300"),
+    *("--config", "group.consumer.heartbeat.interval.ms=300"),
+    *("--config", "group.consumer.min.session.timeout.ms=6000"),
+    *("--config", "group.consumer.session.timeout.ms=6000"),
+)
+"""With the consumer protocol it is the broker that chooses the timeouts of members."""
+
+
 @pytest.fixture(scope="session")
 def plain_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
     """A broker without TLS, with its data in a directory."""
@@ -188,7 +197,9 @@ def plain_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]
         yield Address(bootstrap)
         return
     directory = tmp_path_factory.mktemp("server")
-    server = Server(["--listen", "127.0.0.1:0", "--data", directory / "data"], directory / "stderr")
+    server = Server(
+        ["--listen", "127.0.0.1:0", "--data", directory / "data", *CONSUMER_GROUP_SETTINGS], directory / "stderr"
+    )
     yield Address(server.bootstrap)
     server.terminate()
     server.dispose()

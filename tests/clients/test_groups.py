@@ -26,6 +26,8 @@ MEMBERS = {
     "kafka-python": ("kafka_python", {"assignor": "range"}),
     "java, range": ("java", {"assignor": "range"}),
     "java, cooperative-sticky": ("java", {"assignor": "cooperative-sticky"}),
+    "confluent-kafka, consumer protocol": ("confluent_kafka", {"protocol": "consumer"}),
+    "java, consumer protocol": ("java", {"protocol": "consumer", "assignor": "range"}),
     "franz-go": ("franz_go", {"assignor": "cooperative-sticky"}),
 }
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from dotkafka.coordinator.effects import CoordinatorRecord
 from dotkafka.coordinator.group_records import (
+    CONSUMER_GROUP_KEYS,
     SUBSCRIPTION_MAX_BYTES,
     decode_record,
     encode_key,
@@ -103,7 +104,7 @@ def test_legacy_key_is_an_offset() -> None:
 
 def test_other_kinds_are_passed_over() -> None:
     """Records of other coordinators in the same topic are no error."""
-    assert decode_record(b"\x00\x03\x00\x01g", b"\x00\x00") is None
+    assert decode_record(b"\x00\x0b\x00\x01g", b"\x00\x00") is None
 
 
 @given(st.binary(max_size=40), st.none() | st.binary(max_size=60))
@@ -113,7 +114,7 @@ def test_any_bytes_give_a_record_or_a_decode_error(key: bytes, value: bytes | No
         record = decode_record(key, value)
     except DecodeError:
         return
-    assert record is None or isinstance(record.key, OffsetCommitKey | GroupMetadataKey)
+    assert record is None or isinstance(record.key, (OffsetCommitKey, GroupMetadataKey, *CONSUMER_GROUP_KEYS))
 
 
 SUBSCRIPTION_V0 = b"\x00\x00\x00\x00\x00\x02\x00\x02t1\x00\x02t2\xff\xff\xff\xff"

@@ -63,11 +63,11 @@ def test_what_is_kept_is_what_is_recorded(step: Step) -> None:
 
 
 @pytest.mark.parametrize("version", range(11))
-def test_group_that_does_not_exist(version: int) -> None:
+def test_group_that_does_not_exist(step: Step, version: int) -> None:
     """Anybody may begin one from outside, nobody may claim a generation of it."""
-    validate_commit(None, OffsetCommitRequest(generation_id_or_member_epoch=-1), RequestContext(version))
+    validate_commit(None, OffsetCommitRequest(generation_id_or_member_epoch=-1), RequestContext(version), step)
     with pytest.raises(ApiError) as refusal:
-        validate_commit(None, OffsetCommitRequest(generation_id_or_member_epoch=0), RequestContext(version))
+        validate_commit(None, OffsetCommitRequest(generation_id_or_member_epoch=0), RequestContext(version), step)
     expected = ErrorCode.GROUP_ID_NOT_FOUND if version >= 9 else ErrorCode.ILLEGAL_GENERATION
     assert refusal.value.error_code == expected
 
@@ -78,7 +78,7 @@ def test_fetch_gives_topic_ids_back() -> None:
     offsets.put("g", "t", 0, CommittedOffset(5, 3, "md", 0))
     topics = [OffsetFetchRequestTopics(name="t", topic_id=TOPIC_ID, partition_indexes=[0, 1])]
     request = OffsetFetchRequest(groups=[OffsetFetchRequestGroup(group_id="g", topics=topics)])
-    (group,) = fetch_offsets(offsets, request, RequestContext(10)).groups
+    (group,) = fetch_offsets({}, offsets, request, RequestContext(10)).groups
     (topic,) = group.topics
     assert topic.topic_id == TOPIC_ID
     found = [(p.partition_index, p.committed_offset, p.committed_leader_epoch, p.metadata) for p in topic.partitions]
@@ -95,5 +95,5 @@ def test_offset_of_an_earlier_topic_of_that_name(committed_for: bytes, asked_for
     offsets.put("g", "t", 0, CommittedOffset(5, 3, "md", 0, topic_id=committed_for))
     topics = [OffsetFetchRequestTopics(name="t", topic_id=asked_for, partition_indexes=[0])]
     request = OffsetFetchRequest(groups=[OffsetFetchRequestGroup(group_id="g", topics=topics)])
-    (group,) = fetch_offsets(offsets, request, RequestContext(10)).groups
+    (group,) = fetch_offsets({}, offsets, request, RequestContext(10)).groups
     assert group.topics[0].partitions[0].committed_offset == offset

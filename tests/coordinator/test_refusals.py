@@ -6,6 +6,8 @@ import pytest
 
 from dotkafka.coordinator.refusals import refuse, refuse_members
 from dotkafka.protocol.error_codes import ErrorCode
+from dotkafka.protocol.messages.consumer_group_describe import CONSUMER_GROUP_DESCRIBE, ConsumerGroupDescribeRequest
+from dotkafka.protocol.messages.consumer_group_heartbeat import CONSUMER_GROUP_HEARTBEAT, ConsumerGroupHeartbeatRequest
 from dotkafka.protocol.messages.delete_groups import DELETE_GROUPS, DeleteGroupsRequest
 from dotkafka.protocol.messages.describe_groups import DESCRIBE_GROUPS, DescribeGroupsRequest
 from dotkafka.protocol.messages.heartbeat import HEARTBEAT, HeartbeatRequest
@@ -36,6 +38,8 @@ REQUESTS: list[tuple[Api[Any, Any], Any, str]] = [
     (LEAVE_GROUP, LeaveGroupRequest(), "error_code"),
     (LIST_GROUPS, ListGroupsRequest(), "error_code"),
     (OFFSET_DELETE, OffsetDeleteRequest(), "error_code"),
+    (CONSUMER_GROUP_HEARTBEAT, ConsumerGroupHeartbeatRequest(), "error_code"),
+    (CONSUMER_GROUP_DESCRIBE, ConsumerGroupDescribeRequest(group_ids=["g", "h"]), "groups"),
     (DESCRIBE_GROUPS, DescribeGroupsRequest(groups=["g", "h"]), "groups"),
     (DELETE_GROUPS, DeleteGroupsRequest(groups_names=["g", "h"]), "results"),
     (OFFSET_COMMIT, OffsetCommitRequest(topics=[OffsetCommitRequestTopic(name="t", partitions=PARTITIONS)]), "topics"),
@@ -78,3 +82,9 @@ def test_leave_group_refuses_members() -> None:
     request = LeaveGroupRequest(members=[MemberIdentity(member_id="m"), MemberIdentity(group_instance_id="i")])
     assert codes(refuse_members(request, 3, ErrorCode.UNKNOWN_MEMBER_ID).members) == [ErrorCode.UNKNOWN_MEMBER_ID] * 2
     assert refuse_members(request, 2, ErrorCode.UNKNOWN_MEMBER_ID).error_code == ErrorCode.UNKNOWN_MEMBER_ID
+
+
+def test_heartbeats_are_refused_in_words() -> None:
+    """The one API of groups that has room for them."""
+    assert refuse(ConsumerGroupHeartbeatRequest(), 1, ErrorCode.INVALID_REQUEST, "why").error_message == "why"
+    assert refuse(ConsumerGroupHeartbeatRequest(), 1, ErrorCode.INVALID_REQUEST).error_message is None

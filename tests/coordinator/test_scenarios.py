@@ -8,7 +8,8 @@ member id, generation and protocol it was last told unless `member=`, `generatio
 
     config initial-delay=3s max-size=2 retention=7d     restart with these settings
     join a version=9 session=10s rebalance=60s protocols=range:t1,t2|sticky:t1 type=consumer instance=i
-    sync a b:t1/0,t1/1 a:t1/2                           assignments, by client
+    join a owned=t1/0 metadata=junk                     what a cooperative member has; what nobody can read
+    sync a b:t1/0,t1/1 a:t1/2 user-data=x               assignments, by client
     heartbeat a        leave a b        leave instance=i
     commit a t1/0=5 t1/1=7 metadata=x retention=1d      without a client: from outside the group
     fetch t1/0 t1/1    fetch            fetch groups=g,h
@@ -17,25 +18,38 @@ member id, generation and protocol it was last told unless `member=`, `generatio
     wait 3s            time passes; what it brings is marked with the moment
     restart            a new coordinator, from the records alone
 
+Of consumer groups. A member's id is its client's name; null is sent for what is not said, and its epoch is the one it
+was last told. `owned=-` says that it has nothing, `owned=all` that it has what it was last assigned.
+
+    topics t1:4 t2:2   the topics that exist from now on, and their partitions; `t1*:4` is a re-creation of t1
+    beat a topics=t1,t2 regex=^t owned=t1/0,t1/1 assignor=range instance=i rack=r rebalance=60s epoch=0
+    beat a epoch=-1    leave; the first beat of a client that is not in the group joins
+    group-config g consumer.session.timeout.ms=50000
+    describe-consumer g h
+
+
 Effects: `a <- ...` is a reply to client a, `record ...` is a record to be made durable.
 """
 
 import itertools
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.coordinator.telling import WALL_START_MS, told_record, told_reply, topic_id_of
 
 from dotkafka.clock import Instant
 from dotkafka.coordinator.config import GroupConfig
-from dotkafka.coordinator.effects import CoordinatorRecord, Effects, Reply
+from dotkafka.coordinator.effects import Effects
 from dotkafka.coordinator.group_coordinator import GroupCoordinator
-from dotkafka.coordinator.group_records import decode_record, encode_key, encode_value
+from dotkafka.coordinator.group_records import decode_record, encode_assignment, encode_key, encode_value
 from dotkafka.coordinator.request_context import RequestContext
+from dotkafka.metadata.image import GROUP_RESOURCE, MetadataImage, MetadataRecord
 from dotkafka.protocol.error_codes import ErrorCode
 from dotkafka.protocol.messages import (
+    consumer_group_describe,
+    consumer_group_heartbeat,
     delete_groups,
     describe_groups,
     heartbeat,
@@ -47,13 +61,16 @@ from dotkafka.protocol.messages import (
     offset_fetch,
     sync_group,
 )
-from dotkafka.protocol.messages.consumer_offsets import GroupMetadataKey, GroupMetadataValue
-from dotkafka.protocol.messages.consumer_protocol import CONSUMER_PROTOCOL_SUBSCRIPTION, ConsumerProtocolSubscription
+from dotkafka.protocol.messages.consumer_protocol import (
+    CONSUMER_PROTOCOL_SUBSCRIPTION,
+    ConsumerProtocolSubscription,
+    ConsumerProtocolSubscriptionTopicPartition,
+)
+from dotkafka.protocol.messages.metadata_records import ConfigRecord, PartitionRecord, TopicRecord
 
 SCENARIOS = sorted((Path(__file__).parent / "scenarios").glob("*.txt"))
 DASHES = "----"
 UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-WALL_START_MS = 1_000_000_000_000
 
 
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
@@ -88,11 +105,20 @@ class _Client:
         self.generation_id = -1
         self.protocol_name: str | None = None
         self.instance_id: str | None = None
+        self.member_epoch = 0
+        self.assigned: list[Any] = []
 
     def hear(self, response: Any) -> None:
         """Remember what a reply tells."""
         error = ErrorCode(getattr(response, "error_code", 0))
-        if isinstance(response, join_group.JoinGroupResponse) and error in {
+        if isinstance(response, consumer_group_heartbeat.ConsumerGroupHeartbeatResponse):
+            if not error:
+                self.member_epoch = max(response.member_epoch, 0)
+                if response.assignment is not None:
+                    self.assigned = list(response.assignment.topic_partitions)
+            elif error in {ErrorCode.UNKNOWN_MEMBER_ID, ErrorCode.FENCED_MEMBER_EPOCH}:
+                self.member_epoch = 0
+        elif isinstance(response, join_group.JoinGroupResponse) and error in {
             ErrorCode.NONE,
             ErrorCode.MEMBER_ID_REQUIRED,
         }:
@@ -107,6 +133,7 @@ class _Arguments:
     """The words of a command, read one by one; `finish` sees that none was overlooked."""
 
     def __init__(self, words: list[str]) -> None:
+        self.raw = words
         self.words = [word for word in words if not re.match(r"[a-z][a-z-]*=", word)]
         self._options = dict(word.split("=", 1) for word in words if word not in self.words)
 
@@ -132,6 +159,7 @@ class _Story:
         self.numbers = itertools.count(1)
         self.log: list[tuple[bytes, bytes | None]] = []
         self.clients: dict[str, _Client] = {}
+        self.cluster = MetadataImage()
         self.coordinator = self.start()
 
     @property
@@ -139,7 +167,7 @@ class _Story:
         return Instant(self.clock_ms, WALL_START_MS + self.clock_ms)
 
     def start(self) -> GroupCoordinator:
-        coordinator = GroupCoordinator(self.config, lambda: str(next(self.numbers)))
+        coordinator = GroupCoordinator(self.config, lambda: str(next(self.numbers)), lambda: self.cluster)
         for key, value in self.log:
             record = decode_record(key, value)
             assert record is not None
@@ -151,8 +179,8 @@ class _Story:
         """Do one command and tell its effects."""
         verb, *words = command.split()
         arguments = _Arguments(words)
-        method: Callable[[_Arguments], list[str]] = getattr(self, "do_" + verb.replace("-", "_"))
-        effects = method(arguments)
+        method = getattr(self, "do_" + verb.replace("-", "_"))
+        effects: list[str] = method(arguments)
         arguments.finish()
         return effects
 
@@ -162,6 +190,9 @@ class _Story:
             group_max_size=int(arguments.option("max-size", "1000")),
             offsets_retention_minutes=arguments.duration_ms("retention", "7d") // 60_000,
             offset_metadata_max_bytes=int(arguments.option("max-metadata", "4096")),
+            group_consumer_max_size=int(arguments.option("consumer-max-size", "1000")),
+            group_consumer_assignment_interval_ms=arguments.duration_ms("assignment-interval", "0ms"),
+            group_consumer_migration_policy=arguments.option("migration", "bidirectional"),
         )
         self.coordinator = self.start()
         return []
@@ -184,8 +215,12 @@ class _Story:
     def do_join(self, arguments: _Arguments) -> list[str]:
         client = self.client(arguments.words[0])
         client.instance_id = arguments.optional("instance") or client.instance_id
+        metadata = arguments.option("metadata", "").encode()
+        owned = _by_topic([word for word in arguments.option("owned", "").split(",") if word])
         protocols = [
-            join_group.JoinGroupRequestProtocol(name=name, metadata=_subscription(topics.split(",") if topics else []))
+            join_group.JoinGroupRequestProtocol(
+                name=name, metadata=metadata or _subscription(topics.split(",") if topics else [], owned)
+            )
             for name, _, topics in (
                 protocol.partition(":") for protocol in arguments.option("protocols", "range:t1").split("|") if protocol
             )
@@ -204,8 +239,11 @@ class _Story:
     def do_sync(self, arguments: _Arguments) -> list[str]:
         client = self.client(arguments.words[0])
         version = int(arguments.option("version", "5"))
+        user_data = arguments.option("user-data", "").encode()
         assignments = [
-            sync_group.SyncGroupRequestAssignment(member_id=self.clients[name].member_id, assignment=parts.encode())
+            sync_group.SyncGroupRequestAssignment(
+                member_id=self.clients[name].member_id, assignment=_assignment(parts, user_data)
+            )
             for name, _, parts in (word.partition(":") for word in arguments.words[1:])
         ]
         request = sync_group.SyncGroupRequest(
@@ -260,8 +298,10 @@ class _Story:
             )
         request = offset_commit.OffsetCommitRequest(
             group_id=arguments.option("group", "g"),
-            generation_id_or_member_epoch=int(arguments.option("generation", str(client.generation_id))),
-            member_id=arguments.option("member", client.member_id),
+            generation_id_or_member_epoch=int(
+                arguments.option("generation", str(client.member_epoch or client.generation_id))
+            ),
+            member_id=arguments.option("member", client.name if client.member_epoch else client.member_id),
             group_instance_id=client.instance_id,
             retention_time_ms=-1 if retention is None else _duration_ms(retention),
             topics=[
@@ -274,6 +314,7 @@ class _Story:
     def do_fetch(self, arguments: _Arguments) -> list[str]:
         topics = _by_topic(arguments.words) or None
         groups = arguments.optional("groups")
+        member_id, epoch = arguments.optional("as"), int(arguments.option("epoch", "-1"))
         if groups is None:
             one = offset_fetch.OffsetFetchRequest(group_id=arguments.option("group", "g"), topics=None)
             if topics is not None:
@@ -285,6 +326,8 @@ class _Story:
         many = [
             offset_fetch.OffsetFetchRequestGroup(
                 group_id=group_id,
+                member_id=member_id,
+                member_epoch=epoch,
                 topics=None
                 if topics is None
                 else [
@@ -295,6 +338,61 @@ class _Story:
             for group_id in groups.split(",")
         ]
         return self.ask("reader", offset_fetch.OffsetFetchRequest(groups=many), 9)
+
+    def do_topics(self, arguments: _Arguments) -> list[str]:
+        records: list[MetadataRecord] = []
+        for word in arguments.words:
+            name, count = word.split(":")
+            topic_id = topic_id_of(name)
+            records.append(TopicRecord(name=name.removesuffix("*"), topic_id=topic_id))
+            records += [PartitionRecord(topic_id=topic_id, partition_id=index) for index in range(int(count))]
+        self.cluster = MetadataImage().apply(*records)
+        return []
+
+    def do_group_config(self, arguments: _Arguments) -> list[str]:
+        group_id = arguments.words.pop(0)
+        records = [
+            ConfigRecord(resource_type=GROUP_RESOURCE, resource_name=group_id, name=name, value=value)
+            for name, value in (word.split("=") for word in arguments.raw[1:])
+        ]
+        self.cluster = self.cluster.apply(*records)
+        return []
+
+    def do_beat(self, arguments: _Arguments) -> list[str]:
+        client = self.client(arguments.words[0])
+        client.instance_id = arguments.optional("instance") or client.instance_id
+        epoch = int(arguments.option("epoch", str(client.member_epoch)))
+        names, owned, rebalance = arguments.optional("topics"), arguments.optional("owned"), None
+        if epoch == 0:
+            owned = owned or "-"
+            rebalance = arguments.option("rebalance", "60s")
+        else:
+            rebalance = arguments.optional("rebalance")
+        request = consumer_group_heartbeat.ConsumerGroupHeartbeatRequest(
+            group_id=arguments.option("group", "g"),
+            member_id=arguments.option("member", client.name),
+            member_epoch=epoch,
+            instance_id=client.instance_id,
+            rack_id=arguments.optional("rack"),
+            rebalance_timeout_ms=-1 if rebalance is None else _duration_ms(rebalance),
+            subscribed_topic_names=None if names is None else [name for name in names.split(",") if name != "-"],
+            subscribed_topic_regex=arguments.optional("regex"),
+            server_assignor=arguments.optional("assignor"),
+            topic_partitions=None if owned in {None, "null"} else self.owned(client, owned or "-"),
+        )
+        return self.ask(client.name, request, int(arguments.option("version", "1")))
+
+    def owned(self, client: _Client, text: str) -> list[consumer_group_heartbeat.TopicPartitions]:
+        if text == "all":
+            return client.assigned
+        return [
+            consumer_group_heartbeat.TopicPartitions(topic_id=topic_id_of(name), partitions=indexes)
+            for name, indexes in _by_topic([] if text == "-" else text.split(",")).items()
+        ]
+
+    def do_describe_consumer(self, arguments: _Arguments) -> list[str]:
+        request = consumer_group_describe.ConsumerGroupDescribeRequest(group_ids=arguments.words)
+        return self.ask("admin", request, 1)
 
     def do_describe(self, arguments: _Arguments) -> list[str]:
         request = describe_groups.DescribeGroupsRequest(groups=arguments.words)
@@ -339,8 +437,8 @@ class _Story:
             if reply.reply_to in self.clients:
                 self.clients[str(reply.reply_to)].hear(reply.response)
         return [
-            *("record " + _told_record(record) for record in effects.records),
-            *(_told_reply(reply) for reply in effects.replies),
+            *("record " + told_record(record) for record in effects.records),
+            *(told_reply(reply) for reply in effects.replies),
         ]
 
 
@@ -349,12 +447,22 @@ def _duration_ms(text: str) -> int:
     return int(number) * UNITS[unit]
 
 
-def _subscription(topics: list[str]) -> bytes:
-    return bytes(2) + CONSUMER_PROTOCOL_SUBSCRIPTION.encode(0, ConsumerProtocolSubscription(topics=topics))
+def _subscription(topics: list[str], owned: dict[str, list[int]]) -> bytes:
+    subscription = ConsumerProtocolSubscription(
+        topics=topics,
+        owned_partitions=[
+            ConsumerProtocolSubscriptionTopicPartition(topic=topic, partitions=indexes)
+            for topic, indexes in owned.items()
+        ],
+    )
+    version = 1 if owned else 0
+    return version.to_bytes(2) + CONSUMER_PROTOCOL_SUBSCRIPTION.encode(version, subscription)
 
 
-def _told_subscription(data: bytes) -> str:
-    return ",".join(CONSUMER_PROTOCOL_SUBSCRIPTION.decode(0, data, 2).topics) if data else "-"
+def _assignment(text: str, user_data: bytes) -> bytes:
+    assignment = encode_assignment(_by_topic(text.split(",")), 0)
+    # User data come last: four bytes of length, -1 for none, and the data.
+    return assignment[:-4] + len(user_data).to_bytes(4) + user_data if user_data else assignment
 
 
 def _by_topic(words: list[str]) -> dict[str, list[int]]:
@@ -363,113 +471,3 @@ def _by_topic(words: list[str]) -> dict[str, list[int]]:
         topic, partition = word.split("/")
         topics.setdefault(topic, []).append(int(partition))
     return topics
-
-
-def _told_record(record: CoordinatorRecord) -> str:
-    key, value = record.key, record.value
-    if not isinstance(key, GroupMetadataKey):
-        name = f"offset {key.group} {key.topic}/{key.partition}: "
-        if value is None:
-            return name + "deleted"
-        metadata = f" {value.metadata!r}" if value.metadata else ""
-        expiry = "" if value.expire_timestamp == -1 else f" until {value.expire_timestamp - WALL_START_MS}ms"
-        return f"{name}{value.offset}{metadata}{expiry} (v{record.value_version})"
-    if value is None:
-        return f"group {key.group}: deleted"
-    assert isinstance(value, GroupMetadataValue)
-    members = " ".join(
-        f"{member.member_id}({_told_subscription(member.subscription)} -> {member.assignment.decode() or '-'})"
-        for member in value.members
-    )
-    return (
-        f"group {key.group}: generation={value.generation} type={value.protocol_type or '-'} "
-        f"protocol={value.protocol or '-'} leader={value.leader or '-'} members=[{members}]"
-    )
-
-
-def _told_reply(reply: Reply) -> str:
-    response = reply.response
-    name = type(response).__name__.removesuffix("Response")
-    error = ErrorCode(getattr(response, "error_code", 0))
-    return " ".join([f"{reply.reply_to} <- {name}", *([error.name] if error else []), *TOLD[type(response)](response)])
-
-
-def _told_join(response: join_group.JoinGroupResponse) -> list[str]:
-    if response.error_code:
-        return [f"member={response.member_id or '-'}"]
-    members = " ".join(f"{member.member_id}({_told_subscription(member.metadata)})" for member in response.members)
-    return [
-        f"generation={response.generation_id} protocol={response.protocol_name} member={response.member_id}",
-        f"leader={response.leader} members=[{members}]",
-        *(["skip-assignment"] if response.skip_assignment else []),
-    ]
-
-
-def _told_sync(response: sync_group.SyncGroupResponse) -> list[str]:
-    return [] if response.error_code else [f"assignment={response.assignment.decode() or '-'}"]
-
-
-def _told_leave(response: leave_group.LeaveGroupResponse) -> list[str]:
-    return [
-        f"{member.member_id or member.group_instance_id or '-'}={ErrorCode(member.error_code).name}"
-        for member in response.members
-    ]
-
-
-def _told_commit(response: offset_commit.OffsetCommitResponse) -> list[str]:
-    return [
-        f"{topic.name}/{partition.partition_index}={ErrorCode(partition.error_code).name}"
-        for topic in response.topics
-        for partition in topic.partitions
-    ]
-
-
-def _told_fetched_topics(topics: Any) -> list[str]:
-    return [
-        f"{topic.name}/{partition.partition_index}={partition.committed_offset}"
-        + (f"({partition.metadata})" if partition.metadata else "")
-        for topic in topics
-        for partition in topic.partitions
-    ]
-
-
-def _told_fetch(response: offset_fetch.OffsetFetchResponse) -> list[str]:
-    words = _told_fetched_topics(response.topics)
-    for group in response.groups:
-        words += [f"{group.group_id}:", *_told_fetched_topics(group.topics)]
-    return words
-
-
-def _told_describe(response: describe_groups.DescribeGroupsResponse) -> list[str]:
-    words = []
-    for group in response.groups:
-        members = " ".join(
-            f"{member.member_id}({_told_subscription(member.member_metadata)} -> "
-            f"{member.member_assignment.decode() or '-'})"
-            for member in group.members
-        )
-        error = f" {ErrorCode(group.error_code).name}" if group.error_code else ""
-        words.append(f"{group.group_id}:{error} {group.group_state} protocol={group.protocol_data} members=[{members}]")
-    return words
-
-
-def _told_list(response: list_groups.ListGroupsResponse) -> list[str]:
-    return [f"{group.group_id}({group.group_state} {group.group_type})" for group in response.groups]
-
-
-def _told_delete(response: delete_groups.DeleteGroupsResponse) -> list[str]:
-    return [f"{result.group_id}={ErrorCode(result.error_code).name}" for result in response.results]
-
-
-TOLD: dict[type, Callable[[Any], list[str]]] = {
-    join_group.JoinGroupResponse: _told_join,
-    sync_group.SyncGroupResponse: _told_sync,
-    heartbeat.HeartbeatResponse: lambda _response: [],
-    leave_group.LeaveGroupResponse: _told_leave,
-    offset_commit.OffsetCommitResponse: _told_commit,
-    offset_fetch.OffsetFetchResponse: _told_fetch,
-    offset_delete.OffsetDeleteResponse: _told_commit,
-    describe_groups.DescribeGroupsResponse: _told_describe,
-    list_groups.ListGroupsResponse: _told_list,
-    delete_groups.DeleteGroupsResponse: _told_delete,
-}

@@ -1,4 +1,4 @@
-"""ConfigChanges: what one request changes in the settings of topics and brokers, written in one change.
+"""ConfigChanges: what one request changes in the settings of topics, groups and brokers, written in one change.
 
 A broker resource is this broker by its number, or with an empty name all brokers of the cluster. Of a broker's
 settings, those can be changed while it runs that topics inherit.
@@ -7,14 +7,15 @@ settings, those can be changed while it runs that topics inherit.
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from dotkafka.broker.effective_configs import dynamic_broker_configs
+from dotkafka.broker.effective_configs import dynamic_broker_configs, group_config_bounds
 from dotkafka.broker.log_configs import inherited_topic_configs
 from dotkafka.errors import ApiError
 from dotkafka.metadata.broker_configs import BROKER_CONFIGS
 from dotkafka.metadata.configs import ConfigDefinition, ConfigType, listed
-from dotkafka.metadata.image import BROKER_RESOURCE, TOPIC_RESOURCE, ConfigResource
+from dotkafka.metadata.group_configs import GROUP_CONFIGS, validate_group_configs
+from dotkafka.metadata.image import BROKER_RESOURCE, GROUP_RESOURCE, TOPIC_RESOURCE, ConfigResource
 from dotkafka.metadata.topic_configs import TOPIC_CONFIGS, validate_topic_configs
 from dotkafka.metadata.topic_names import validate_topic_name
 from dotkafka.protocol.error_codes import ErrorCode
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from dotkafka.broker.broker import Broker
+
+_DEFINITIONS: Final = {TOPIC_RESOURCE: TOPIC_CONFIGS, BROKER_RESOURCE: BROKER_CONFIGS, GROUP_RESOURCE: GROUP_CONFIGS}
+"""What can be set of which type of resource."""
 
 
 class ConfigChanges:
@@ -71,11 +75,13 @@ class ConfigChanges:
         """Return the settings that a resource, which has been checked, has of its own."""
         if resource.resource_type == BROKER_RESOURCE:
             return dynamic_broker_configs(self._image, resource.name)
+        if resource.resource_type == GROUP_RESOURCE:
+            return self._image.group_configs(resource.name)
         return self._image.topics_by_name[resource.name].configs
 
     def definition(self, resource: ConfigResource, name: str) -> ConfigDefinition | None:
         """Return the definition of a setting, if the resource can have it."""
-        return (TOPIC_CONFIGS if resource.resource_type == TOPIC_RESOURCE else BROKER_CONFIGS).get(name)
+        return _DEFINITIONS[resource.resource_type].get(name)
 
     def current_list(self, resource: ConfigResource, name: str) -> list[str]:
         """Return the items of a setting that is a list, its own or inherited.
@@ -101,6 +107,8 @@ class ConfigChanges:
         """
         if resource.resource_type == TOPIC_RESOURCE:
             validate_topic_configs(configs, self._inherited)
+        elif resource.resource_type == GROUP_RESOURCE:
+            validate_group_configs(configs, group_config_bounds(self._broker.config))
         else:
             _validate_broker_configs(configs)
         current = self.current(resource)
@@ -123,12 +131,12 @@ class ConfigChanges:
 
 
 def check_resource_name(broker: Broker, resource: ConfigResource) -> None:
-    """Refuse a resource that has no settings here: of another type than topic and broker, or another broker's.
+    """Refuse a resource that has no settings here: of another type, another broker's, or a group without a name.
 
     Raises:
         ApiError: INVALID_REQUEST.
     """
-    if resource.resource_type not in {TOPIC_RESOURCE, BROKER_RESOURCE}:
+    if resource.resource_type not in _DEFINITIONS:
         raise ApiError(
             ErrorCode.INVALID_REQUEST, f"Resources of type {resource.resource_type} have no settings in this broker."
         )
@@ -137,6 +145,8 @@ def check_resource_name(broker: Broker, resource: ConfigResource) -> None:
             ErrorCode.INVALID_REQUEST,
             f"This is broker {broker.config.node_id}; {listed([resource.name])} is neither that nor empty.",
         )
+    if resource.resource_type == GROUP_RESOURCE and not resource.name:
+        raise ApiError(ErrorCode.INVALID_REQUEST, "A group needs a name.")
 
 
 def _validate_broker_configs(configs: Mapping[str, str]) -> None:

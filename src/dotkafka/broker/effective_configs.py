@@ -1,20 +1,29 @@
-"""What each setting of a topic or a broker is at present, and where that comes from.
+"""What each setting of a topic, a group or a broker is at present, and where that comes from.
 
-A setting's candidates, first come first: the topic's own value; what this broker, then what the cluster has been told
-while running; what the `BrokerConfig` says, where that is not the default; the default. Protocol and tools call them
-synonyms.
+A setting's candidates, first come first: the topic's or group's own value; what this broker, then what the cluster has
+been told while running; what the `BrokerConfig` says, where that is not the default; the default. Protocol and tools
+call them synonyms.
 """
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 import attrs
 
 from dotkafka.broker.config import BrokerConfig
 from dotkafka.broker.log_configs import static_topic_configs
+from dotkafka.coordinator.config import MAX_ASSIGNMENT_INTERVAL_MS
 from dotkafka.metadata.broker_configs import BROKER_CONFIGS
 from dotkafka.metadata.configs import ConfigDefinition, ConfigSource
+from dotkafka.metadata.group_configs import (
+    ASSIGNMENT_INTERVAL,
+    GROUP_CONFIGS,
+    HEARTBEAT_INTERVAL,
+    SESSION_TIMEOUT,
+    Bounds,
+)
 from dotkafka.metadata.image import BROKER_RESOURCE, ConfigResource
 from dotkafka.metadata.topic_configs import TOPIC_CONFIGS
 
@@ -101,6 +110,37 @@ def cluster_configs(image: MetadataImage) -> Iterator[EffectiveConfig]:
         )
 
 
+def group_configs(config: BrokerConfig, image: MetadataImage, group_id: str) -> Iterator[EffectiveConfig]:
+    """Yield the settings of a group, whether it exists or not, in the order of their names."""
+    own = image.group_configs(group_id)
+    fixed = _fixed_settings(config)
+    for name, definition in GROUP_CONFIGS.items():
+        broker_name = definition.broker_synonym or name
+        value, default = fixed[broker_name]
+        synonyms = [Synonym(name, own[name], ConfigSource.GROUP)] if name in own else []
+        if value != default:
+            synonyms.append(Synonym(broker_name, value, ConfigSource.STATIC_BROKER))
+        yield EffectiveConfig(definition, [*synonyms, Synonym(broker_name, default, ConfigSource.DEFAULT)])
+
+
+def group_config_bounds(config: BrokerConfig) -> Mapping[str, Bounds]:
+    """Return what a group may set on this broker."""
+    group = config.group
+    return {
+        SESSION_TIMEOUT: Bounds(
+            group.group_consumer_min_session_timeout_ms,
+            group.group_consumer_max_session_timeout_ms,
+            group.group_consumer_session_timeout_ms,
+        ),
+        HEARTBEAT_INTERVAL: Bounds(
+            group.group_consumer_min_heartbeat_interval_ms,
+            group.group_consumer_max_heartbeat_interval_ms,
+            group.group_consumer_heartbeat_interval_ms,
+        ),
+        ASSIGNMENT_INTERVAL: Bounds(0, MAX_ASSIGNMENT_INTERVAL_MS, group.group_consumer_assignment_interval_ms),
+    }
+
+
 def _overridden(inherited: EffectiveConfig, text: str) -> EffectiveConfig:
     definition = inherited.definition
     own = Synonym(definition.name, definition.normalize(text), ConfigSource.TOPIC)
@@ -156,6 +196,8 @@ def _text(value: object) -> str:
             return ""
         case bool():
             return "true" if value else "false"
+        case Enum():
+            return str(value.value)
         case (str(host), int(port)):
             return f"PLAINTEXT://{host}:{port}"
         case _:

@@ -13,12 +13,13 @@ import logging
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from dotkafka.coordinator.group_coordinator import GroupCoordinator
-from dotkafka.coordinator.group_records import decode_record, encode_key, encode_value
+from dotkafka.coordinator.group_records import decode_record, encode_key, encode_value, group_of
 from dotkafka.coordinator.refusals import GroupRequest, refuse
 from dotkafka.coordinator.request_context import RequestContext
 from dotkafka.errors import ApiError, DecodeError, StorageFailed
 from dotkafka.log.config import LogConfig
 from dotkafka.protocol.error_codes import ErrorCode
+from dotkafka.protocol.messages.consumer_group_describe import ConsumerGroupDescribeRequest
 from dotkafka.protocol.messages.describe_groups import DescribeGroupsRequest
 from dotkafka.protocol.messages.list_groups import ListGroupsRequest
 from dotkafka.protocol.messages.offset_fetch import OffsetFetchRequest
@@ -45,7 +46,7 @@ OFFSETS_TOPIC_CONFIGS: Final = {
     "compression.type": "producer",
     "segment.bytes": "104857600",
 }
-READS: Final = (DescribeGroupsRequest, ListGroupsRequest, OffsetFetchRequest)
+READS: Final = (DescribeGroupsRequest, ListGroupsRequest, OffsetFetchRequest, ConsumerGroupDescribeRequest)
 OFFSETS_LOG_CONFIG: Final = LogConfig(max_message_bytes=2**31 - 1)
 """What the coordinator asks for is never refused for its size: it was bounded where it came in."""
 
@@ -70,7 +71,9 @@ class Groups:
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
-        self._coordinator = GroupCoordinator(broker.config.group, lambda: uuid_to_text(broker.random_bytes(16)))
+        self._coordinator = GroupCoordinator(
+            broker.config.group, lambda: uuid_to_text(broker.random_bytes(16)), lambda: broker.metadata
+        )
         self._waiting: dict[Answerable[Any], None] = {}
         """Requests that the coordinator has not answered yet: a JoinGroup waits for the other members, say."""
         self._unsettled = 0
@@ -117,7 +120,7 @@ class Groups:
             if not self._can_read(request):
                 self._check_writable()
         except ApiError as error:
-            (reply_to or exchange).respond(refuse(request, exchange.version, error.error_code))
+            (reply_to or exchange).respond(refuse(request, exchange.version, error.error_code, error.message))
             return
         self._waiting[reply_to or exchange] = None
         context = RequestContext(exchange.version, exchange.client_id, f"/{exchange.connection.peer_host}")
@@ -189,7 +192,7 @@ class Groups:
         by_partition: dict[int, list[Record]] = {}
         for record in records:
             entry = Record(0, self._broker.now.wall_ms, encode_key(record), encode_value(record))
-            by_partition.setdefault(group_partition(record.key.group, topic.partition_count), []).append(entry)
+            by_partition.setdefault(group_partition(group_of(record.key), topic.partition_count), []).append(entry)
         for partition, entries in by_partition.items():
             self._broker.shard.append_own(
                 TopicIdPartition(topic.topic_id, partition), encode_batch(entries), OFFSETS_LOG_CONFIG, self._broker.now

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from dotkafka.coordinator.classic.group import ClassicGroup
 from dotkafka.coordinator.classic.states import GroupState
+from dotkafka.coordinator.consumer.group import ConsumerGroup
 from dotkafka.protocol.messages.consumer_offsets import OffsetCommitValue
 from dotkafka.protocol.schema import NULL_UUID
 
@@ -88,13 +89,14 @@ class CommittedOffsets:
                 for partition, offset in partitions.items():
                     yield group_id, topic, partition, offset
 
-    def expired(self, group: ClassicGroup, retention_ms: int, now_ms: int) -> list[tuple[str, int]]:
+    def expired(self, group: ClassicGroup | ConsumerGroup, retention_ms: int, now_ms: int) -> list[tuple[str, int]]:
         """The topics and partitions of a group whose offsets have outlived their retention at `now_ms`, wall clock.
 
-        Retention counts from when the group became empty. It counts from the commit where there never are members
-        (simple consumers), or where the members of a stable group read other topics. In a rebalance nothing expires.
+        Retention counts from when a classic group became empty. It counts from the commit where there never are members
+        (simple consumers), where the members of a stable group read other topics, and in consumer groups. In a
+        rebalance of a classic group nothing expires.
         """
-        if group.protocol_type is None:
+        if isinstance(group, ConsumerGroup) or group.protocol_type is None:
             start_ms = None
         elif group.state is GroupState.EMPTY:
             start_ms = group.state_timestamp_ms

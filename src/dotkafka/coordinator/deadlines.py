@@ -1,5 +1,6 @@
 """What a coordinator must do later, ordered by time: at most one moment per key."""
 
+from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 import attrs
@@ -29,11 +30,38 @@ class SessionDeadline:
 
 
 @attrs.frozen
+class RevocationDeadline:
+    """A member of a consumer group that has not confirmed what it was told to let go of is removed."""
+
+    group_id: str
+    member_id: str
+
+
+@attrs.frozen
+class RejoinDeadline:
+    """A member of a consumer group that uses the classic protocol, and was told to join again, is removed."""
+
+    group_id: str
+    member_id: str
+
+
+@attrs.frozen
+class FetchAssignmentDeadline:
+    """A member of a consumer group that uses the classic protocol, and has not sent SyncGroup, is removed."""
+
+    group_id: str
+    member_id: str
+
+
+@attrs.frozen
 class RetentionDeadline:
     """Expired offsets are looked for."""
 
 
-GroupDeadline = JoinDeadline | SyncDeadline | SessionDeadline | RetentionDeadline
+MemberDeadline = SessionDeadline | RevocationDeadline | RejoinDeadline | FetchAssignmentDeadline
+"""Deadlines that remove one member of a consumer group."""
+
+GroupDeadline = JoinDeadline | SyncDeadline | MemberDeadline | RetentionDeadline
 
 Key = TypeVar("Key")
 
@@ -51,6 +79,9 @@ class Deadlines(Generic[Key]):
 
     def __contains__(self, key: Key) -> bool:
         return key in self._by_key
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._by_key)
 
     def schedule(self, key: Key, at_ms: int) -> None:
         """Set the moment of `key`, in place of any earlier one."""

@@ -2,15 +2,17 @@
 
 A key is two bytes that say what kind of record it is, then the key's message at its only version. A value is two bytes
 of version, then the message at that version. Kinds 0 and 1 are committed offsets (0 was written by the oldest brokers),
-kind 2 is a group. A record without a value forgets its key.
+kind 2 is a classic group, kinds 3 to 8 and 16 are parts of a consumer group (KIP-848). A record without a value forgets
+its key.
 """
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from dotkafka.coordinator.effects import CoordinatorRecord
 from dotkafka.errors import DecodeError
+from dotkafka.protocol.messages import consumer_group_records as consumer_groups
 from dotkafka.protocol.messages.consumer_offsets import (
     GROUP_METADATA_KEY,
     GROUP_METADATA_VALUE,
@@ -21,7 +23,13 @@ from dotkafka.protocol.messages.consumer_offsets import (
     OffsetCommitKey,
     OffsetCommitValue,
 )
-from dotkafka.protocol.messages.consumer_protocol import CONSUMER_PROTOCOL_SUBSCRIPTION
+from dotkafka.protocol.messages.consumer_protocol import (
+    CONSUMER_PROTOCOL_ASSIGNMENT,
+    CONSUMER_PROTOCOL_SUBSCRIPTION,
+    ConsumerProtocolAssignment,
+    ConsumerProtocolAssignmentTopicPartition,
+    ConsumerProtocolSubscription,
+)
 from dotkafka.protocol.schema import Buffer, Message
 
 CONSUMER_PROTOCOL_TYPE: Final = "consumer"
@@ -44,8 +52,29 @@ _KINDS: Final[dict[int, tuple[Message[Any], Message[Any]]]] = {
     _LEGACY_OFFSET_COMMIT: (OFFSET_COMMIT_KEY, OFFSET_COMMIT_VALUE),
     _OFFSET_COMMIT: (OFFSET_COMMIT_KEY, OFFSET_COMMIT_VALUE),
     _GROUP_METADATA: (GROUP_METADATA_KEY, GROUP_METADATA_VALUE),
+    3: (consumer_groups.CONSUMER_GROUP_METADATA_KEY, consumer_groups.CONSUMER_GROUP_METADATA_VALUE),
+    4: (consumer_groups.CONSUMER_GROUP_PARTITION_METADATA_KEY, consumer_groups.CONSUMER_GROUP_PARTITION_METADATA_VALUE),
+    5: (consumer_groups.CONSUMER_GROUP_MEMBER_METADATA_KEY, consumer_groups.CONSUMER_GROUP_MEMBER_METADATA_VALUE),
+    6: (
+        consumer_groups.CONSUMER_GROUP_TARGET_ASSIGNMENT_METADATA_KEY,
+        consumer_groups.CONSUMER_GROUP_TARGET_ASSIGNMENT_METADATA_VALUE,
+    ),
+    7: (
+        consumer_groups.CONSUMER_GROUP_TARGET_ASSIGNMENT_MEMBER_KEY,
+        consumer_groups.CONSUMER_GROUP_TARGET_ASSIGNMENT_MEMBER_VALUE,
+    ),
+    8: (
+        consumer_groups.CONSUMER_GROUP_CURRENT_MEMBER_ASSIGNMENT_KEY,
+        consumer_groups.CONSUMER_GROUP_CURRENT_MEMBER_ASSIGNMENT_VALUE,
+    ),
+    16: (
+        consumer_groups.CONSUMER_GROUP_REGULAR_EXPRESSION_KEY,
+        consumer_groups.CONSUMER_GROUP_REGULAR_EXPRESSION_VALUE,
+    ),
 }
-_KIND_OF_KEY: Final[dict[type, int]] = {OffsetCommitKey: _OFFSET_COMMIT, GroupMetadataKey: _GROUP_METADATA}
+_KIND_OF_KEY: Final[dict[type, int]] = {key.struct: kind for kind, (key, _) in _KINDS.items() if kind != 0}
+CONSUMER_GROUP_KEYS: Final = tuple(key.struct for kind, (key, _) in _KINDS.items() if kind > _GROUP_METADATA)
+"""The keys of records that a consumer group is made of."""
 _INT16: Final = struct.Struct(">h")
 
 
@@ -71,6 +100,12 @@ def offset_commit_record(group_id: str, topic: str, partition: int, value: Offse
 def offset_tombstone(group_id: str, topic: str, partition: int) -> CoordinatorRecord:
     """The record that an offset is committed no more."""
     return CoordinatorRecord(OffsetCommitKey(group=group_id, topic=topic, partition=partition), None)
+
+
+def group_of(key: Any) -> str:
+    """The group that a record with this key belongs to."""
+    group_id: str = key.group_id if isinstance(key, CONSUMER_GROUP_KEYS) else key.group
+    return group_id
 
 
 def encode_key(record: CoordinatorRecord) -> bytes:
@@ -126,6 +161,40 @@ def subscribed_topics(subscriptions: Iterable[Buffer]) -> frozenset[str] | None:
         except DecodeError:
             return None
     return frozenset(topics)
+
+
+def decode_subscription(data: Buffer) -> ConsumerProtocolSubscription:
+    """What a consumer of the classic protocol wants. A version that is not known yet is read as the last known one.
+
+    Raises:
+        DecodeError: it cannot be read, or is larger than any that Kafka could store.
+    """
+    if len(data) > SUBSCRIPTION_MAX_BYTES:
+        raise DecodeError(f"a subscription of {len(data)} bytes is too large")
+    version = min(_read_int16(data), CONSUMER_PROTOCOL_SUBSCRIPTION.versions.highest)
+    return CONSUMER_PROTOCOL_SUBSCRIPTION.decode(version, data, _INT16.size)
+
+
+def decode_assignment(data: Buffer) -> ConsumerProtocolAssignment:
+    """What a consumer of the classic protocol has. A version that is not known yet is read as the last known one.
+
+    Raises:
+        DecodeError: it cannot be read.
+    """
+    version = min(_read_int16(data), CONSUMER_PROTOCOL_ASSIGNMENT.versions.highest)
+    return CONSUMER_PROTOCOL_ASSIGNMENT.decode(version, data, _INT16.size)
+
+
+def encode_assignment(partitions: Mapping[str, Iterable[int]], version: int) -> bytes:
+    """What a consumer of the classic protocol has, by topic, in the version of its subscription as far as known."""
+    version = min(max(version, 0), CONSUMER_PROTOCOL_ASSIGNMENT.versions.highest)
+    assignment = ConsumerProtocolAssignment(
+        assigned_partitions=[
+            ConsumerProtocolAssignmentTopicPartition(topic=topic, partitions=list(indexes))
+            for topic, indexes in sorted(partitions.items())
+        ]
+    )
+    return _INT16.pack(version) + CONSUMER_PROTOCOL_ASSIGNMENT.encode(version, assignment)
 
 
 def _read_int16(data: Buffer) -> int:

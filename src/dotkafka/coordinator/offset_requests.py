@@ -6,6 +6,7 @@ from typing import Final
 from dotkafka.coordinator.classic.group import ClassicGroup
 from dotkafka.coordinator.classic.states import GroupState
 from dotkafka.coordinator.committed_offsets import CommittedOffset, CommittedOffsets
+from dotkafka.coordinator.consumer.group import ConsumerGroup
 from dotkafka.coordinator.group_records import offset_commit_record, offset_tombstone
 from dotkafka.coordinator.request_context import RequestContext
 from dotkafka.coordinator.step import Step
@@ -36,22 +37,32 @@ from dotkafka.protocol.messages.offset_fetch import (
     OffsetFetchResponseTopics,
 )
 from dotkafka.protocol.schema import NULL_UUID
+from dotkafka.storage.spi import TopicIdPartition
+
+FIRST_VERSION_WITH_EPOCHS: Final = 9
+"""Since then OffsetCommit and OffsetFetch know of member epochs (KIP-848)."""
 
 _NO_OFFSET = CommittedOffset(offset=-1, leader_epoch=-1, metadata="", commit_timestamp_ms=-1)
 _NEVER_MS: Final = 2**63 - 1
 
 
-def validate_commit(group: ClassicGroup | None, request: OffsetCommitRequest, context: RequestContext) -> None:
+def validate_commit(
+    group: ClassicGroup | ConsumerGroup | None, request: OffsetCommitRequest, context: RequestContext, step: Step
+) -> None:
     """Check that the caller may commit offsets: as a member of this generation; from outside while there are none.
 
     Raises:
-        ApiError: UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID, ILLEGAL_GENERATION, GROUP_ID_NOT_FOUND, REBALANCE_IN_PROGRESS.
+        ApiError: UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID, ILLEGAL_GENERATION, GROUP_ID_NOT_FOUND, REBALANCE_IN_PROGRESS;
+            of consumer groups STALE_MEMBER_EPOCH, UNSUPPORTED_VERSION.
     """
     generation_id, member_id = request.generation_id_or_member_epoch, request.member_id
     if group is None:
         if generation_id >= 0:
-            is_told = context.api_version >= 9
+            is_told = context.api_version >= FIRST_VERSION_WITH_EPOCHS
             raise ApiError(ErrorCode.GROUP_ID_NOT_FOUND if is_told else ErrorCode.ILLEGAL_GENERATION)
+        return
+    if isinstance(group, ConsumerGroup):
+        _validate_member_commit(group, request, context, step)
         return
     if generation_id < 0 and group.state is GroupState.EMPTY:
         return
@@ -63,6 +74,48 @@ def validate_commit(group: ClassicGroup | None, request: OffsetCommitRequest, co
     if group.state is GroupState.COMPLETING_REBALANCE:
         # The member knows the new generation, but not yet what it may read in it.
         raise ApiError(ErrorCode.REBALANCE_IN_PROGRESS)
+
+
+def _validate_member_commit(
+    group: ConsumerGroup, request: OffsetCommitRequest, context: RequestContext, step: Step
+) -> None:
+    """Check a commit to a consumer group: the member is in this epoch, or has had these partitions since an older one.
+
+    What a member has read in its last epoch it may commit as long as the partitions are its own: it cannot know that
+    its epoch has moved before the answer to its heartbeat is there.
+    """
+    epoch = request.generation_id_or_member_epoch
+    if epoch < 0 and not group.members:
+        return
+    member = group.member(request.member_id)
+    if not member.is_classic and context.api_version < FIRST_VERSION_WITH_EPOCHS:
+        raise ApiError(ErrorCode.UNSUPPORTED_VERSION)
+    if epoch == member.member_epoch:
+        return
+    stale = ErrorCode.ILLEGAL_GENERATION if member.is_classic else ErrorCode.STALE_MEMBER_EPOCH
+    if epoch > member.member_epoch:
+        raise ApiError(stale)
+    for topic in request.topics:
+        known = step.cluster.topics_by_name.get(topic.name)
+        for partition in topic.partitions:
+            since = None
+            if known is not None:
+                since = member.assignment_epoch(TopicIdPartition(known.topic_id, partition.partition_index))
+            if since is None or epoch < since:
+                raise ApiError(stale)
+
+
+def validate_fetch(group: ClassicGroup | ConsumerGroup | None, request: OffsetFetchRequestGroup) -> None:
+    """Check that a member of a consumer group that says who it is, is one, and up to date. Anybody else may ask.
+
+    Raises:
+        ApiError: UNKNOWN_MEMBER_ID, STALE_MEMBER_EPOCH, ILLEGAL_GENERATION.
+    """
+    if not isinstance(group, ConsumerGroup) or (request.member_id is None and request.member_epoch < 0):
+        return
+    member = group.member(request.member_id or "")
+    if request.member_epoch != member.member_epoch:
+        raise ApiError(ErrorCode.ILLEGAL_GENERATION if member.is_classic else ErrorCode.STALE_MEMBER_EPOCH)
 
 
 def commit_offsets(offsets: CommittedOffsets, request: OffsetCommitRequest, step: Step) -> OffsetCommitResponse:
@@ -101,16 +154,21 @@ def _commit_value(
 
 
 def fetch_offsets(
-    offsets: CommittedOffsets, request: OffsetFetchRequest, context: RequestContext
+    groups: Mapping[str, ClassicGroup | ConsumerGroup],
+    offsets: CommittedOffsets,
+    request: OffsetFetchRequest,
+    context: RequestContext,
 ) -> OffsetFetchResponse:
     """Tell committed offsets, of one group before version 8, of several since; -1 where there is none.
 
-    A group that does not exist has committed nothing, which is no error. Of a classic group anybody may ask: the
+    A group that does not exist has committed nothing, which is no error. Of a classic group anybody may ask: there the
     member id and epoch in the request are not looked at. An offset that was committed for an earlier topic of the same
     name is none of the topic that is asked for by id.
     """
     if context.api_version >= 8:
-        return OffsetFetchResponse(groups=[_fetch_group(offsets, group) for group in request.groups])
+        return OffsetFetchResponse(
+            groups=[_fetch_group(groups.get(group.group_id), offsets, group) for group in request.groups]
+        )
     asked = None
     if request.topics is not None:
         asked = [(topic.name, NULL_UUID, topic.partition_indexes) for topic in request.topics]
@@ -132,7 +190,13 @@ def fetch_offsets(
     return OffsetFetchResponse(topics=topics)
 
 
-def _fetch_group(offsets: CommittedOffsets, group: OffsetFetchRequestGroup) -> OffsetFetchResponseGroup:
+def _fetch_group(
+    asked_of: ClassicGroup | ConsumerGroup | None, offsets: CommittedOffsets, group: OffsetFetchRequestGroup
+) -> OffsetFetchResponseGroup:
+    try:
+        validate_fetch(asked_of, group)
+    except ApiError as refusal:
+        return OffsetFetchResponseGroup(group_id=group.group_id, error_code=refusal.error_code)
     asked = None
     if group.topics is not None:
         asked = [(topic.name, topic.topic_id, topic.partition_indexes) for topic in group.topics]
@@ -173,7 +237,7 @@ def _look_up(
 
 
 def delete_offsets(
-    group: ClassicGroup | None, offsets: CommittedOffsets, request: OffsetDeleteRequest, step: Step
+    group: ClassicGroup | ConsumerGroup | None, offsets: CommittedOffsets, request: OffsetDeleteRequest, step: Step
 ) -> OffsetDeleteResponse:
     """Forget committed offsets of topics that no member reads.
 
@@ -182,7 +246,7 @@ def delete_offsets(
     """
     if group is None:
         raise ApiError(ErrorCode.GROUP_ID_NOT_FOUND)
-    if group.state is not GroupState.EMPTY and not group.is_consumer_group:
+    if isinstance(group, ClassicGroup) and group.state is not GroupState.EMPTY and not group.is_consumer_group:
         raise ApiError(ErrorCode.NON_EMPTY_GROUP)
     topics = []
     for topic in request.topics:

@@ -6,6 +6,15 @@ Not every response has an error code of its own: where it has not, each member, 
 from collections.abc import Callable
 from typing import Any
 
+from dotkafka.protocol.messages.consumer_group_describe import (
+    ConsumerGroupDescribeRequest,
+    ConsumerGroupDescribeResponse,
+)
+from dotkafka.protocol.messages.consumer_group_describe import DescribedGroup as DescribedConsumerGroup
+from dotkafka.protocol.messages.consumer_group_heartbeat import (
+    ConsumerGroupHeartbeatRequest,
+    ConsumerGroupHeartbeatResponse,
+)
 from dotkafka.protocol.messages.delete_groups import DeletableGroupResult, DeleteGroupsRequest, DeleteGroupsResponse
 from dotkafka.protocol.messages.describe_groups import DescribedGroup, DescribeGroupsRequest, DescribeGroupsResponse
 from dotkafka.protocol.messages.heartbeat import HeartbeatRequest, HeartbeatResponse
@@ -39,12 +48,16 @@ GroupRequest = (
     | DescribeGroupsRequest
     | ListGroupsRequest
     | DeleteGroupsRequest
+    | ConsumerGroupHeartbeatRequest
+    | ConsumerGroupDescribeRequest
 )
 """What a group coordinator can be asked."""
 
 
-def refuse(request: GroupRequest, api_version: int, error_code: int) -> Any:
-    """The response to `request` that carries `error_code` wherever its API has a place for it."""
+def refuse(request: GroupRequest, api_version: int, error_code: int, message: str = "") -> Any:
+    """The response to `request` that carries `error_code` wherever its API has a place for it, and the message too."""
+    if isinstance(request, ConsumerGroupHeartbeatRequest):
+        return ConsumerGroupHeartbeatResponse(error_code=error_code, error_message=message or None)
     response_type = _WITH_ERROR_CODE.get(type(request))
     if response_type is not None:
         return response_type(error_code=error_code)
@@ -109,6 +122,11 @@ def _describe_groups(request: DescribeGroupsRequest, error_code: int) -> Describ
     return DescribeGroupsResponse(groups=groups)
 
 
+def _consumer_group_describe(request: ConsumerGroupDescribeRequest, error_code: int) -> ConsumerGroupDescribeResponse:
+    groups = [DescribedConsumerGroup(group_id=group_id, error_code=error_code) for group_id in request.group_ids]
+    return ConsumerGroupDescribeResponse(groups=groups)
+
+
 def _delete_groups(request: DeleteGroupsRequest, error_code: int) -> DeleteGroupsResponse:
     results = [DeletableGroupResult(group_id=group_id, error_code=error_code) for group_id in request.groups_names]
     return DeleteGroupsResponse(results=results)
@@ -126,4 +144,5 @@ _REFUSALS: dict[type, Callable[[Any, int], Any]] = {
     OffsetCommitRequest: _offset_commit,
     DescribeGroupsRequest: _describe_groups,
     DeleteGroupsRequest: _delete_groups,
+    ConsumerGroupDescribeRequest: _consumer_group_describe,
 }

@@ -4,13 +4,17 @@ from collections.abc import Callable
 from typing import Any
 
 from dotkafka.clock import Instant
-from dotkafka.coordinator.config import GroupConfig
+from dotkafka.coordinator.cluster_view import ClusterView, EmptyCluster
+from dotkafka.coordinator.config import ConsumerGroupTimes, GroupConfig
 from dotkafka.coordinator.deadlines import Deadlines, GroupDeadline
 from dotkafka.coordinator.effects import CoordinatorRecord, Effects, Reply, ReplyTo
 
 
 class Step:
-    """The moment, the settings and the deadlines that a step works with; gathers its records and replies in order."""
+    """The moment, the settings, the cluster and the deadlines that a step works with.
+
+    It gathers the step's records and replies in order.
+    """
 
     def __init__(
         self,
@@ -18,9 +22,11 @@ class Step:
         config: GroupConfig,
         deadlines: Deadlines[GroupDeadline],
         random_uuid: Callable[[], str],
+        cluster: ClusterView | None = None,
     ) -> None:
         self.now = now
         self.config = config
+        self.cluster = EmptyCluster() if cluster is None else cluster
         self.random_uuid = random_uuid
         self._deadlines = deadlines
         self._records: list[CoordinatorRecord] = []
@@ -34,9 +40,17 @@ class Step:
         """Answer a request, this step's own or one that has waited."""
         self._replies.append(Reply(reply_to, response))
 
+    def consumer_times(self, group_id: str) -> ConsumerGroupTimes:
+        """The times that hold for a consumer group now."""
+        return self.config.consumer_times(self.cluster.group_configs(group_id))
+
     def schedule(self, deadline: GroupDeadline, delay_ms: int) -> None:
         """Have `deadline` come `delay_ms` from now, in place of any earlier moment of the same deadline."""
         self._deadlines.schedule(deadline, self.now.monotonic_ms + delay_ms)
+
+    def is_scheduled(self, deadline: GroupDeadline) -> bool:
+        """Whether `deadline` will come."""
+        return deadline in self._deadlines
 
     def cancel(self, deadline: GroupDeadline) -> None:
         """Forget `deadline`, if it is scheduled."""

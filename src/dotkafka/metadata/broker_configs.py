@@ -35,6 +35,39 @@ _FIXED: Final = {
     ),
     "connections.max.idle.ms": (ConfigType.LONG, "After this long without a request a connection is closed."),
     "fetch.max.bytes": (ConfigType.INT, "Most record bytes in one Fetch response, whatever the client asks for."),
+    "group.consumer.assignment.interval.ms": (
+        ConfigType.INT,
+        "The least time between two assignments of a consumer group.",
+    ),
+    "group.consumer.heartbeat.interval.ms": (
+        ConfigType.INT,
+        "How often members of a consumer group are told to send heartbeats.",
+    ),
+    "group.consumer.max.heartbeat.interval.ms": (
+        ConfigType.INT,
+        "The longest heartbeat interval that a consumer group may have.",
+    ),
+    "group.consumer.max.session.timeout.ms": (
+        ConfigType.INT,
+        "The longest session timeout that a consumer group may have.",
+    ),
+    "group.consumer.max.size": (ConfigType.INT, "How many members a consumer group may have."),
+    "group.consumer.migration.policy": (
+        ConfigType.STRING,
+        "Which way groups with members may go between protocols: bidirectional, upgrade, downgrade or disabled.",
+    ),
+    "group.consumer.min.heartbeat.interval.ms": (
+        ConfigType.INT,
+        "The shortest heartbeat interval that a consumer group may have.",
+    ),
+    "group.consumer.min.session.timeout.ms": (
+        ConfigType.INT,
+        "The shortest session timeout that a consumer group may have.",
+    ),
+    "group.consumer.session.timeout.ms": (
+        ConfigType.INT,
+        "After this long without a heartbeat a member of a consumer group is removed.",
+    ),
     "group.initial.rebalance.delay.ms": (
         ConfigType.INT,
         "How long an empty group waits for more members before its first rebalance.",

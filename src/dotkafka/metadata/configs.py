@@ -46,6 +46,7 @@ class ConfigSource(IntEnum):
     DYNAMIC_DEFAULT_BROKER = 3
     STATIC_BROKER = 4
     DEFAULT = 5
+    GROUP = 8
 
 
 @attrs.frozen
@@ -58,7 +59,7 @@ class ConfigDefinition:
     documentation: str
     check: Callable[[Any], str | None] | None = None
     broker_synonym: str | None = None
-    """The broker setting that stands in where a topic has no value of its own."""
+    """The broker setting that stands in where a topic or group has no value of its own."""
     is_read_only: bool = False
     """Whether it is fixed while the broker runs."""
     is_hidden: bool = False

@@ -34,6 +34,7 @@ MetadataRecord = TopicRecord | PartitionRecord | ConfigRecord | RemoveTopicRecor
 
 TOPIC_RESOURCE: Final = 2
 BROKER_RESOURCE: Final = 4
+GROUP_RESOURCE: Final = 32
 
 
 class ConfigResource(NamedTuple):
@@ -86,6 +87,10 @@ class MetadataImage:
         """Yield every partition of every topic."""
         for topic in self.topics_by_name.values():
             yield from topic.partitions()
+
+    def group_configs(self, group_id: str) -> Mapping[str, str]:
+        """Return the settings that a group has of its own."""
+        return self.configs.get(ConfigResource(GROUP_RESOURCE, group_id), {})
 
     def colliding_topic(self, name: str) -> str | None:
         """Return the topic whose name differs from `name` only in '.' and '_', if there is one."""

@@ -260,8 +260,9 @@ def _may_pass(error: sqlite3.Error) -> bool:
 
 @contextlib.contextmanager
 def _transaction(connection: sqlite3.Connection, kind: str) -> Iterator[None]:
-    connection.execute(f"BEGIN {kind}")
     try:
+        # A disk that fails during this leaves a transaction behind all the same.
+        connection.execute(f"BEGIN {kind}")
         yield
         connection.execute("COMMIT")
     except BaseException:

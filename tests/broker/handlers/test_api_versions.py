@@ -80,3 +80,15 @@ def test_the_response_header_is_always_version_0(client):
     answer = b"".join(client.connection.take_responses())
     # Correlation id, then at once the error code, without a tag section.
     assert answer[4:10] == bytes([0, 0, 0, 9, 0, 0])
+
+
+@pytest.mark.parametrize("version", [3, 4])
+def test_features(client, version):
+    """Groups may use the consumer protocol; that they might not, only newer clients can read (KAFKA-17492)."""
+    response = client.call(API_VERSIONS, version, ApiVersionsRequest("test", "1.0"))
+    assert [(f.name, f.min_version_level, f.max_version_level) for f in response.finalized_features] == [
+        ("group.version", 1, 1)
+    ]
+    assert response.finalized_features_epoch >= 0
+    supported = [(feature.name, feature.min_version, feature.max_version) for feature in response.supported_features]
+    assert supported == ([("group.version", 0, 1)] if version == 4 else [])

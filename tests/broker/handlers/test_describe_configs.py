@@ -22,7 +22,7 @@ from dotkafka.protocol.messages.incremental_alter_configs import (
     IncrementalAlterConfigsRequest,
 )
 
-TOPIC, BROKER = 2, 4
+TOPIC, BROKER, GROUP = 2, 4, 32
 
 
 def describe(
@@ -155,7 +155,7 @@ def test_a_resource_named_twice_is_not_described(client: Any) -> None:
         (BROKER, "one", ErrorCode.INVALID_REQUEST),
         (8, "1", ErrorCode.INVALID_REQUEST),
         (16, "metrics", ErrorCode.INVALID_REQUEST),
-        (32, "group", ErrorCode.INVALID_REQUEST),
+        (32, "", ErrorCode.INVALID_REQUEST),
         (3, "", ErrorCode.INVALID_REQUEST),
     ],
 )
@@ -165,3 +165,14 @@ def test_what_has_no_settings_says_why(client: Any, resource_type: int, name: st
     assert result.error_code == code
     assert result.error_message
     assert list(result.configs) == []
+
+
+def test_settings_of_a_group(client: Any) -> None:
+    """Whether it exists or not: its own first, then the broker's."""
+    told = by_name(describe(client, GROUP, "g"))
+    assert {name: config.value for name, config in told.items()} == {
+        "consumer.assignment.interval.ms": "0",
+        "consumer.heartbeat.interval.ms": "5000",
+        "consumer.session.timeout.ms": "45000",
+    }
+    assert {config.config_source for config in told.values()} == {5}

@@ -110,7 +110,10 @@ def test_lists_have_items_added_and_taken_away(running: Any, client: Any) -> Non
         (resource(change("dotkafka.cluster.id", SET, "x"), kind=BROKER, name=""), ErrorCode.INVALID_CONFIG),
         (resource(change("dotkafka.cluster.id", DELETE), kind=BROKER, name=""), ErrorCode.INVALID_CONFIG),
         (resource(change("kafka", SET, "DEBUG"), kind=8, name="1"), ErrorCode.INVALID_REQUEST),
-        (resource(change("x", SET, "1"), kind=32, name="group"), ErrorCode.INVALID_REQUEST),
+        (resource(change("x", SET, "1"), kind=16, name="metrics"), ErrorCode.INVALID_REQUEST),
+        (resource(change("x", SET, "1"), kind=32, name="g"), ErrorCode.INVALID_CONFIG),
+        (resource(change("consumer.session.timeout.ms", SET, "1"), kind=32, name="g"), ErrorCode.INVALID_CONFIG),
+        (resource(change("consumer.session.timeout.ms", SET, "50000"), kind=32, name=""), ErrorCode.INVALID_REQUEST),
     ],
 )
 def test_what_kafka_refuses_is_refused(
@@ -158,3 +161,14 @@ def test_nothing_is_changed_when_storage_has_failed(running: Any, client: Any) -
     (result,) = alter(client, resource(change("segment.ms", SET, "5")))
     assert result.error_code == ErrorCode.KAFKA_STORAGE_ERROR
     assert configs(running) == {"retention.ms": "60000"}
+
+
+def test_settings_of_a_group(running: Any, client: Any) -> None:
+    """They are kept whether the group exists or not."""
+    altered = resource(change("consumer.session.timeout.ms", SET, "50000"), kind=32, name="g")
+    (result,) = alter(client, altered)
+    assert result.error_code == ErrorCode.NONE
+    assert running.broker.metadata.group_configs("g") == {"consumer.session.timeout.ms": "50000"}
+    (result,) = alter(client, resource(change("consumer.session.timeout.ms", DELETE), kind=32, name="g"))
+    assert result.error_code == ErrorCode.NONE
+    assert not running.broker.metadata.group_configs("g")

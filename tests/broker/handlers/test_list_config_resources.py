@@ -6,6 +6,7 @@ import pytest
 
 from dotkafka.protocol.error_codes import ErrorCode
 from dotkafka.protocol.messages.list_config_resources import LIST_CONFIG_RESOURCES, ListConfigResourcesRequest
+from dotkafka.protocol.messages.metadata_records import ConfigRecord
 
 
 def listed(client: Any, *types: int, version: int = 1) -> list[tuple[int, str]]:
@@ -44,3 +45,11 @@ def test_an_unknown_type_is_refused(client: Any) -> None:
     response = client.call(LIST_CONFIG_RESOURCES, 1, ListConfigResourcesRequest(resource_types=[2, 64]))
     assert response.error_code == ErrorCode.UNSUPPORTED_VERSION
     assert list(response.config_resources) == []
+
+
+def test_groups_with_settings_are_listed(running: Any, client: Any) -> None:
+    """Only those: any other has none to be looked at."""
+    record = ConfigRecord(resource_type=32, resource_name="g", name="consumer.session.timeout.ms", value="50000")
+    running.broker.metadata_log.change([record])
+    assert listed(client, 32) == [(32, "g")]
+    assert (32, "g") in listed(client)

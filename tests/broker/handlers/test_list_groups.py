@@ -31,8 +31,8 @@ def test_what_is_said_of_a_group(groups):
     """Its protocol type, its state from version 4, and its type from version 5."""
     listed = {group.group_id: group for group in groups.call(LIST_GROUPS, 5, ListGroupsRequest()).groups}
     assert [(group.protocol_type, group.group_state, group.group_type) for _, group in sorted(listed.items())] == [
-        ("", "Empty", "Classic"),
-        ("consumer", "Stable", "Classic"),
+        ("", "Empty", "classic"),
+        ("consumer", "Stable", "classic"),
     ]
 
 

@@ -61,24 +61,35 @@ def produce() -> None:
             raise TimeoutError("records are left after 30 s")
 
 
-def member() -> None:
-    """Read as a member of the group until there is enough, or stdin ends."""
+def member_settings() -> dict[str, object]:
+    """What a member of the group is configured with."""
     settings = SETTINGS | {
         "group.id": OPTIONS["group"],
         "auto.offset.reset": "earliest",
         "enable.auto.commit": OPTIONS["auto_commit"],
         "auto.commit.interval.ms": 100,
-        "partition.assignment.strategy": OPTIONS.get("assignor", "range"),
-        "session.timeout.ms": OPTIONS.get("session_timeout_ms", 30_000),
-        "heartbeat.interval.ms": OPTIONS.get("heartbeat_interval_ms", 500),
         "fetch.wait.max.ms": 250,
     }
+    protocol = settings["group.protocol"] = OPTIONS.get("protocol", "classic")
+    if protocol == "classic":
+        settings |= {
+            "partition.assignment.strategy": OPTIONS.get("assignor", "range"),
+            "session.timeout.ms": OPTIONS.get("session_timeout_ms", 30_000),
+            "heartbeat.interval.ms": OPTIONS.get("heartbeat_interval_ms", 500),
+        }
+    elif "assignor" in OPTIONS:
+        settings["group.remote.assignor"] = OPTIONS["assignor"]
     if "instance_id" in OPTIONS:
         settings["group.instance.id"] = OPTIONS["instance_id"]
-    consumer = Consumer(settings)
+    return settings
+
+
+def member() -> None:
+    """Read as a member of the group until there is enough, or stdin ends."""
+    consumer = Consumer(member_settings())
     is_asked_to_stop = threading.Event()
     threading.Thread(target=set_at_stdin_end, args=(is_asked_to_stop,), daemon=True).start()
-    cooperative = settings["partition.assignment.strategy"] == "cooperative-sticky"
+    cooperative = OPTIONS.get("protocol") == "consumer" or OPTIONS.get("assignor") == "cooperative-sticky"
     assignment: set[int] = set()
 
     def on_assign(_: Consumer, partitions: list[TopicPartition]) -> None:
@@ -91,7 +102,8 @@ def member() -> None:
         assignment.difference_update(partition.partition for partition in partitions)
         emit("assigned", partitions=sorted(assignment))
 
-    consumer.subscribe([TOPIC], on_assign=on_assign, on_revoke=on_revoke, on_lost=on_revoke)
+    topics = ["^" + OPTIONS["pattern"]] if "pattern" in OPTIONS else [TOPIC]
+    consumer.subscribe(topics, on_assign=on_assign, on_revoke=on_revoke, on_lost=on_revoke)
     received = 0
     while received != OPTIONS.get("stop_after") and not is_asked_to_stop.is_set():
         message = consumer.poll(0.1)

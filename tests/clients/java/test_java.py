@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -44,7 +46,9 @@ def test_admin_of_topics(client: Callable[[str], Client], address: Address, uniq
     assert topic in events[10]["result"]
 
 
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
 def test_admin_of_offsets_and_groups(
+    protocol: str,
     client: Callable[[str], Client],
     plain_address: Address,
     create_topic: Callable[..., str],
@@ -57,7 +61,7 @@ def test_admin_of_offsets_and_groups(
     for number, record in enumerate(records):
         record["timestamp"] = 1_700_000_000_000 + (1000 * number if number < 8 else 0)
     java.run("produce", plain_address, topic=topic, batches=[records])
-    member = java.start("member", plain_address, topic=topic, group=group, auto_commit=False)
+    member = java.start("member", plain_address, topic=topic, group=group, auto_commit=False, protocol=protocol)
     member.wait_until(lambda: len(member.of("record")) == 10 and member.of("committed"))
     alive = [
         ["listOffsets", topic, 0, -2],
@@ -67,6 +71,7 @@ def test_admin_of_offsets_and_groups(
         ["deleteRecords", topic, 0, 4],
         ["listOffsets", topic, 0, -2],
         ["describeConsumerGroups", group],
+        ["groupType", group],
         ["alterConsumerGroupOffsets", group, topic, 0, 5],
         ["deleteConsumerGroups", group],
     ]
@@ -74,6 +79,7 @@ def test_admin_of_offsets_and_groups(
     assert [event.get("error", event.get("result")) for event in events] == [
         *(0, 10, 7, 3, 4, 4),
         {"state": "Stable", "members": 1},
+        protocol.capitalize(),
         "UnknownMemberIdException",
         "GroupNotEmptyException",
     ]
@@ -94,4 +100,23 @@ def test_admin_of_offsets_and_groups(
         {"0": 5},
         None,
         "GroupIdNotFoundException",
+    ]
+
+
+def test_settings_of_groups(
+    client: Callable[[str], Client], plain_address: Address, unique: Callable[[str], str]
+) -> None:
+    """A group has settings whether it exists or not; what the broker does not allow is refused."""
+    group, name = unique("group"), "consumer.session.timeout.ms"
+    calls = [
+        ["describeGroupConfigs", group, name],
+        ["alterGroupConfigs", group, name, "7000"],
+        ["describeGroupConfigs", group, name],
+        ["alterGroupConfigs", group, name, "1"],
+        ["alterGroupConfigs", group, "no.such.setting", "1"],
+    ]
+    events = client("java").run("admin", plain_address, calls=calls)
+    assert [event.get("error", event.get("result")) for event in events] == [
+        *("6000", None, "7000"),
+        *("InvalidConfigurationException", "InvalidConfigurationException"),
     ]

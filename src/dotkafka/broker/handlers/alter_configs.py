@@ -1,9 +1,9 @@
-"""AlterConfigs: replace all settings that a topic or broker has of its own.
+"""AlterConfigs: replace all settings that a topic, group or broker has of its own.
 
 Versions 0-2 are served, all with the same meaning. What the request does not name is reset: IncrementalAlterConfigs is
 the better way. Each resource succeeds or fails as a whole.
 
-Left out: settings of groups, client metrics and loggers, refused with INVALID_REQUEST.
+Left out: settings of client metrics and loggers, refused with INVALID_REQUEST.
 """
 
 from __future__ import annotations

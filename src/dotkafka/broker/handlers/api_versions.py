@@ -2,7 +2,8 @@
 
 Versions 0-4 are served. A version that is too new is answered in the layout of version 0 with UNSUPPORTED_VERSION and
 the range of ApiVersions itself, so that the client can ask again (KIP-511). Version 3 and later say what the client
-is called.
+is called, and are told the features of the cluster (KIP-584): groups may use the consumer protocol (KIP-848). That a
+feature can be switched off is told from version 4 on alone: older clients cannot read of level 0 (KAFKA-17492).
 """
 
 from __future__ import annotations
@@ -12,7 +13,14 @@ from typing import TYPE_CHECKING
 
 from dotkafka.broker.dispatch import HANDLERS, handles
 from dotkafka.protocol.error_codes import ErrorCode
-from dotkafka.protocol.messages.api_versions import API_VERSIONS, ApiVersion, ApiVersionsRequest, ApiVersionsResponse
+from dotkafka.protocol.messages.api_versions import (
+    API_VERSIONS,
+    ApiVersion,
+    ApiVersionsRequest,
+    ApiVersionsResponse,
+    FinalizedFeatureKey,
+    SupportedFeatureKey,
+)
 
 if TYPE_CHECKING:
     from dotkafka.broker.broker import Broker
@@ -20,6 +28,9 @@ if TYPE_CHECKING:
 
 SOFTWARE_NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?")
 FIRST_VERSION_WITH_SOFTWARE_NAME = 3
+FIRST_VERSION_WITH_LEVEL_0 = 4
+FEATURES = {"group.version": 1}
+"""The level that each feature runs at, which is the highest there is; the lowest is 0."""
 
 
 @handles(API_VERSIONS, versions="0-4")
@@ -44,5 +55,15 @@ def api_versions(
         api_keys=[
             ApiVersion(api_key=key, min_version=handler.advertised.lowest, max_version=handler.advertised.highest)
             for key, handler in sorted(HANDLERS.items())
-        ]
+        ],
+        supported_features=[
+            SupportedFeatureKey(name=name, min_version=0, max_version=level)
+            for name, level in FEATURES.items()
+            if exchange.version >= FIRST_VERSION_WITH_LEVEL_0
+        ],
+        finalized_features_epoch=0,
+        finalized_features=[
+            FinalizedFeatureKey(name=name, max_version_level=level, min_version_level=level)
+            for name, level in FEATURES.items()
+        ],
     )

@@ -1,11 +1,11 @@
-"""DescribeConfigs: the settings of topics and brokers, with where each comes from.
+"""DescribeConfigs: the settings of topics, groups and brokers, with where each comes from.
 
 Versions 0-4 are served. From version 1 the source of a value is told, and if asked for all candidates (synonyms);
 version 0 tells only whether it is the default. From 3 the type is told, and if asked for the documentation.
 
 A broker is asked for by its number; an empty name asks for what all brokers have been told while running. Nothing is
-sensitive, since no setting holds a secret. Left out: settings of groups, client metrics and loggers, refused with
-INVALID_REQUEST.
+sensitive, since no setting holds a secret. A group has settings whether it exists or not. Left out: settings of client
+metrics and loggers, refused with INVALID_REQUEST.
 """
 
 from __future__ import annotations
@@ -15,10 +15,16 @@ from typing import TYPE_CHECKING
 
 from dotkafka.broker.config_changes import check_resource_name
 from dotkafka.broker.dispatch import error_for, handles
-from dotkafka.broker.effective_configs import EffectiveConfig, TopicConfigs, broker_configs, cluster_configs
+from dotkafka.broker.effective_configs import (
+    EffectiveConfig,
+    TopicConfigs,
+    broker_configs,
+    cluster_configs,
+    group_configs,
+)
 from dotkafka.errors import ApiError
 from dotkafka.metadata.configs import ConfigSource
-from dotkafka.metadata.image import TOPIC_RESOURCE, ConfigResource
+from dotkafka.metadata.image import GROUP_RESOURCE, TOPIC_RESOURCE, ConfigResource
 from dotkafka.metadata.topic_names import validate_topic_name
 from dotkafka.protocol.error_codes import ErrorCode
 from dotkafka.protocol.messages.describe_configs import (
@@ -90,6 +96,8 @@ class _Description:
             # A small request would otherwise get an answer of any size. Kafka's own clients never ask like that.
             raise ApiError(ErrorCode.INVALID_REQUEST, "The request names this resource more than once.")
         check_resource_name(broker, resource)
+        if resource.resource_type == GROUP_RESOURCE:
+            return group_configs(broker.config, broker.metadata, resource.name)
         if resource.resource_type != TOPIC_RESOURCE:
             return broker_configs(broker.config, broker.metadata) if resource.name else cluster_configs(broker.metadata)
         validate_topic_name(resource.name)

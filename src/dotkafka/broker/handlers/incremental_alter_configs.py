@@ -1,9 +1,9 @@
-"""IncrementalAlterConfigs: change single settings of topics and brokers (KIP-339).
+"""IncrementalAlterConfigs: change single settings of topics, groups and brokers (KIP-339).
 
 Versions 0-1 are served, both with the same meaning. A setting is set or reset; a list has items added or taken away.
 Each resource succeeds or fails as a whole.
 
-Left out: settings of groups, client metrics and loggers, refused with INVALID_REQUEST.
+Left out: settings of client metrics and loggers, refused with INVALID_REQUEST.
 """
 
 from __future__ import annotations

@@ -9,11 +9,11 @@ only while a rebalance is prepared, SyncGroup requests only while one is complet
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from dotkafka.coordinator.classic.member import ClassicMember
 from dotkafka.coordinator.classic.states import TRANSITIONS, GroupState
-from dotkafka.coordinator.deadlines import SessionDeadline
+from dotkafka.coordinator.deadlines import GroupDeadline, JoinDeadline, SessionDeadline, SyncDeadline
 from dotkafka.coordinator.effects import ReplyTo
 from dotkafka.coordinator.group_records import CONSUMER_PROTOCOL_TYPE, group_metadata_record, subscribed_topics
 from dotkafka.coordinator.step import Step
@@ -329,6 +329,18 @@ class ClassicGroup:
         group.update_subscribed_topics()
         return group
 
+    def expected_deadlines(self) -> Iterator[GroupDeadline]:
+        """What must be scheduled for this group, as it is now."""
+        if self.state is GroupState.PREPARING_REBALANCE:
+            yield JoinDeadline(self.group_id)
+        if self.pending_sync_members:
+            yield SyncDeadline(self.group_id)
+        for member_id in self.pending_join_members:
+            yield SessionDeadline(self.group_id, member_id)
+        for member in self.members.values():
+            if not member.is_alive_by_waiting:
+                yield SessionDeadline(self.group_id, member.member_id)
+
     def check_invariants(self) -> None:
         """Raise AssertionError if the books do not agree; see the module's docstring."""
         members = self.members.values()
@@ -348,6 +360,7 @@ class ClassicGroup:
             or all(member.awaiting_sync is None for member in members),
             "only members owe a sync": self.pending_sync_members <= self.members.keys(),
             "pending members are no members": self.pending_join_members.isdisjoint(self.members),
+            "what is kept is not dead": self.state is not GroupState.DEAD,
             "empty means without members": self.state is not GroupState.EMPTY or not self.members,
             "a generation has members": bool(self.members)
             or self.state not in {GroupState.COMPLETING_REBALANCE, GroupState.STABLE},

@@ -35,7 +35,12 @@ CONFIG: Final = BrokerConfig(
     group=GroupConfig(group_initial_rebalance_delay_ms=50),
 )
 """So small that checkpoints, reads of L2 and producers that must wait are common."""
-LATENCIES_US: Final[dict[Lane, int]] = {"append": 1_000, "checkpoint": 30_000, "read": 1_500}
+LATENCIES_US: Final[dict[Lane, int]] = {
+    "append": 1_000,
+    "checkpoint": 30_000,
+    "read": 1_500,
+    "compaction": 10_000,
+}
 """What a call of a lane takes on average; one in fifty takes twenty times as long."""
 RESTART_MS: Final = 300
 BOOT_RETRY_MS: Final = 200
@@ -179,7 +184,7 @@ class Process:
         self.stalls = Stalls(host.world.scheduler)
         self._host = host
         self._ends: dict[Connection, ServerEnd] = {}
-        self._lanes: dict[Lane, deque[StorageWork]] = {"append": deque(), "checkpoint": deque(), "read": deque()}
+        self._lanes: dict[Lane, deque[StorageWork]] = {lane: deque() for lane in LATENCIES_US}
         self._is_scheduled = False
         self._timer: Timer | None = None
         self._has_failed = False

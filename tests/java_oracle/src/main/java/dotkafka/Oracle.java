@@ -8,7 +8,7 @@ import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 
-/** Answers with Apache Kafka's own code, one JSON line for each JSON line: see Messages and Records; or with "error". */
+/** Answers with Apache Kafka's own code, one JSON line for each JSON line: see Messages, Records and Assignors; or with "error". */
 public final class Oracle {
     static final ObjectMapper JSON = new ObjectMapper();
 
@@ -26,6 +26,9 @@ public final class Oracle {
 
     private static ObjectNode answer(JsonNode question) {
         try {
+            if (question.has("assignor")) {
+                return Assignors.answer(question);
+            }
             return question.has("message") ? Messages.answer(question) : Records.answer(question);
         } catch (Exception error) {
             Throwable cause = error.getCause() == null ? error : error.getCause();

@@ -71,11 +71,10 @@ final class AdminCalls {
                 admin.deleteTopics(List.of(subject)).all().get();
                 return null;
             case "incrementalAlterConfigs":
-                alterConfig(subject, call.get(2).asText(), call.get(3).asText());
+                alterConfig(ConfigResource.Type.TOPIC, subject, call.get(2).asText(), call.get(3).asText());
                 return null;
             case "describeConfigs":
-                ConfigResource resource = new ConfigResource(ConfigResource.Type.TOPIC, subject);
-                return admin.describeConfigs(List.of(resource)).all().get().get(resource).get(call.get(2).asText()).value();
+                return config(ConfigResource.Type.TOPIC, subject, call.get(2).asText());
             case "listOffsets":
                 return listOffsets(subject, call.get(2).asInt(), call.get(3).asLong());
             case "deleteRecords":
@@ -111,6 +110,18 @@ final class AdminCalls {
                 OffsetAndMetadata offset = new OffsetAndMetadata(call.get(4).asLong(), Optional.empty(), "");
                 admin.alterConsumerGroupOffsets(group, Map.of(partition, offset)).all().get();
                 return null;
+            case "alterGroupConfigs":
+                alterConfig(ConfigResource.Type.GROUP, group, call.get(2).asText(), call.get(3).asText());
+                return null;
+            case "describeGroupConfigs":
+                return config(ConfigResource.Type.GROUP, group, call.get(2).asText());
+            case "groupType":
+                for (GroupListing listing : admin.listGroups().all().get()) {
+                    if (listing.groupId().equals(group)) {
+                        return listing.type().get().toString();
+                    }
+                }
+                return null;
             case "deleteConsumerGroups":
                 admin.deleteConsumerGroups(List.of(group)).all().get();
                 return null;
@@ -119,8 +130,13 @@ final class AdminCalls {
         }
     }
 
-    private void alterConfig(String topic, String name, String value) throws Exception {
-        ConfigResource resource = new ConfigResource(ConfigResource.Type.TOPIC, topic);
+    private String config(ConfigResource.Type type, String subject, String name) throws Exception {
+        ConfigResource resource = new ConfigResource(type, subject);
+        return admin.describeConfigs(List.of(resource)).all().get().get(resource).get(name).value();
+    }
+
+    private void alterConfig(ConfigResource.Type type, String subject, String name, String value) throws Exception {
+        ConfigResource resource = new ConfigResource(type, subject);
         AlterConfigOp set = new AlterConfigOp(new ConfigEntry(name, value), AlterConfigOp.OpType.SET);
         admin.incrementalAlterConfigs(Map.of(resource, List.of(set))).all().get();
     }

@@ -19,6 +19,7 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.clients.consumer.SubscriptionPattern;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
@@ -117,14 +118,19 @@ public final class Client {
 
     private void member() throws Exception {
         Properties settings = settings();
-        settings.put("group.protocol", "classic");
+        String protocol = options.path("protocol").asText("classic");
+        settings.put("group.protocol", protocol);
         settings.put("group.id", options.get("group").asText());
         settings.put("auto.offset.reset", "earliest");
         settings.put("enable.auto.commit", options.get("auto_commit").asBoolean());
         settings.put("auto.commit.interval.ms", "100");
-        settings.put("partition.assignment.strategy", ASSIGNORS.get(options.path("assignor").asText("range")));
-        settings.put("session.timeout.ms", options.path("session_timeout_ms").asInt(30_000));
-        settings.put("heartbeat.interval.ms", options.path("heartbeat_interval_ms").asInt(500));
+        if (protocol.equals("classic")) {
+            settings.put("partition.assignment.strategy", ASSIGNORS.get(options.path("assignor").asText("range")));
+            settings.put("session.timeout.ms", options.path("session_timeout_ms").asInt(30_000));
+            settings.put("heartbeat.interval.ms", options.path("heartbeat_interval_ms").asInt(500));
+        } else if (options.has("assignor")) {
+            settings.put("group.remote.assignor", options.get("assignor").asText());
+        }
         settings.put("fetch.max.wait.ms", "250");
         if (options.has("instance_id")) {
             settings.put("group.instance.id", options.get("instance_id").asText());
@@ -142,7 +148,11 @@ public final class Client {
         stdin.start();
         try (KafkaConsumer<String, String> consumer =
                 new KafkaConsumer<>(settings, new StringDeserializer(), new StringDeserializer())) {
-            consumer.subscribe(List.of(options.get("topic").asText()), new EmitAssignments());
+            if (options.has("pattern")) {
+                consumer.subscribe(new SubscriptionPattern(options.get("pattern").asText()), new EmitAssignments());
+            } else {
+                consumer.subscribe(List.of(options.get("topic").asText()), new EmitAssignments());
+            }
             int remaining = options.path("stop_after").asInt(Integer.MAX_VALUE);
             while (remaining > 0 && !askedToStop.get()) {
                 remaining -= read(consumer);

@@ -1,0 +1,233 @@
+"""The consumer protocol (KIP-848) through the eyes of the clients that speak it.
+
+That members share, join and die is in `test_groups.py`; here are static members, regular expressions, a restart of the
+broker, and groups that go from one protocol to the other, each with every record seen once by the whole group.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from confluent_kafka import ConsumerGroupState, ConsumerGroupType
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+from tests.clients.conftest import CONSUMER_GROUP_SETTINGS, Address
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.clients.conftest import Client, Program, Record, Server
+
+PARTITIONS = 6
+LIBRARIES = ("confluent_kafka", "java")
+TIMEOUT_S = 20.0
+
+
+def assigned(member: Program) -> list[int]:
+    """The partitions that a member has now."""
+    events = member.of("assigned")
+    return list(events[-1]["partitions"]) if events else []
+
+
+def is_shared(members: list[Program]) -> bool:
+    """Whether every partition belongs to exactly one of the members, and no member is idle."""
+    parts = [assigned(member) for member in members]
+    return all(parts) and sorted(partition for part in parts for partition in part) == list(range(PARTITIONS))
+
+
+class Group:
+    """A group that reads a topic, and what was sent to it."""
+
+    def __init__(self, client: Callable[[str], Client], address: Address, topic: str, group: str) -> None:
+        self.client = client
+        self.address = address
+        self.topic = topic
+        self.group = group
+        self.sent: list[Record] = []
+        self.members: list[Program] = []
+
+    def join(self, library: str, **options: Any) -> Program:
+        """Start one more member; by the consumer protocol unless told otherwise."""
+        options = {"protocol": "consumer", "topic": self.topic, "group": self.group, "auto_commit": False} | options
+        self.members.append(self.client(library).start("member", self.address, **options))
+        return self.members[-1]
+
+    def send(self, records: list[Record]) -> None:
+        """Send records, and note them."""
+        self.sent.extend(records)
+        self.client("confluent_kafka").run("produce", self.address, topic=self.topic, batches=[records])
+
+    def received(self) -> list[Record]:
+        """What all members together have read, in the order of offsets."""
+        events = [event for member in self.members for event in member.of("record")]
+        return sorted(events, key=lambda event: (event["partition"], event["offset"]))
+
+    def wait_until_read(self, by: Program) -> None:
+        """Wait until all that was sent was read and committed."""
+        count = len(self.sent)
+        by.wait_until(lambda: sum(len(member.of("record")) for member in self.members) >= count)
+        everything = dict.fromkeys(range(PARTITIONS), count // PARTITIONS)
+
+        def committed() -> dict[int, int]:
+            offsets: dict[int, int] = {}
+            for member in self.members:
+                for event in member.of("committed"):
+                    offsets[event["partition"]] = max(offsets.get(event["partition"], 0), event["offset"])
+            return offsets
+
+        by.wait_until(lambda: committed() == everything)
+
+
+@pytest.fixture
+def group(
+    client: Callable[[str], Client],
+    plain_address: Address,
+    create_topic: Callable[..., str],
+    unique: Callable[[str], str],
+) -> Group:
+    """A group without members, and a topic of six partitions."""
+    return Group(client, plain_address, create_topic(plain_address, PARTITIONS), unique("group"))
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_static_member_restarts(
+    group: Group,
+    make_records: Callable[..., list[Record]],
+    assert_all_once_in_order: Callable[..., None],
+    library: str,
+) -> None:
+    """It stops in good order and comes back with the same partitions; the other one is not asked to do anything."""
+    first, second = group.join(library, instance_id="i1"), group.join(library, instance_id="i2")
+    second.wait_until(lambda: is_shared([first, second]))
+    group.send(make_records(60, PARTITIONS, "before"))
+    group.wait_until_read(second)
+    had, heard = assigned(first), len(second.of("assigned"))
+    first.stop()
+    again = group.join(library, instance_id="i1")
+    again.wait_until(lambda: assigned(again) == had)
+    assert len(second.of("assigned")) == heard
+    group.send(make_records(60, PARTITIONS, "after"))
+    group.wait_until_read(again)
+    assert_all_once_in_order(group.sent, group.received())
+
+
+def test_five_members_come_and_go(
+    group: Group, make_records: Callable[..., list[Record]], assert_all_once_in_order: Callable[..., None]
+) -> None:
+    """Of both libraries, all at once; one leaves, one is killed, and one comes back."""
+    members = [group.join(library) for library in ("confluent_kafka", "java", "confluent_kafka", "java", "java")]
+    members[0].wait_until(lambda: is_shared(members))
+    group.send(make_records(60, PARTITIONS, "five"))
+    group.wait_until_read(members[0])
+    members.pop().stop()
+    members.pop().kill()
+    members[0].wait_until(lambda: is_shared(members))
+    group.send(make_records(60, PARTITIONS, "three"))
+    group.wait_until_read(members[0])
+    members.append(group.join("java"))
+    members[0].wait_until(lambda: is_shared(members))
+    group.send(make_records(60, PARTITIONS, "four"))
+    group.wait_until_read(members[0])
+    assert_all_once_in_order(group.sent, group.received())
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_topics_by_regular_expression(group: Group, unique: Callable[[str], str], library: str) -> None:
+    """The broker matches them, also those that come later."""
+    prefix = unique("regex")
+    admin = AdminClient({"bootstrap.servers": group.address.bootstrap})
+    create_named(admin, f"{prefix}-1", 2)
+    member = group.join(library, pattern=f"{prefix}-[0-9]")
+    member.wait_until(lambda: assigned(member) == [0, 1])
+    create_named(admin, f"{prefix}-x", 9)
+    create_named(admin, f"{prefix}-2", 5)
+    member.wait_until(lambda: assigned(member) == [0, 1, 2, 3, 4])
+    member.stop()
+
+
+def create_named(admin: AdminClient, name: str, partitions: int) -> None:
+    """Create a topic of this very name."""
+    admin.create_topics([NewTopic(name, partitions, 1)])[name].result(TIMEOUT_S)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_members_outlive_the_broker(
+    client: Callable[[str], Client],
+    start_server: Callable[..., Server],
+    free_port: int,
+    tmp_path: Path,
+    create_topic: Callable[..., str],
+    unique: Callable[[str], str],
+    make_records: Callable[..., list[Record]],
+    assert_all_once_in_order: Callable[..., None],
+    library: str,
+) -> None:
+    """The broker is killed and comes back: they go on with what they have, in the same epoch."""
+    arguments = ("--listen", f"127.0.0.1:{free_port}", "--data", tmp_path / "data", *CONSUMER_GROUP_SETTINGS)
+    server = start_server(*arguments)
+    address = Address(server.bootstrap)
+    group = Group(client, address, create_topic(address, PARTITIONS), unique("group"))
+    first, second = group.join(library), group.join(library)
+    second.wait_until(lambda: is_shared([first, second]))
+    group.send(make_records(60, PARTITIONS, "before"))
+    group.wait_until_read(second)
+    had = [assigned(first), assigned(second)]
+    heard = [len(first.of("assigned")), len(second.of("assigned"))]
+    server.kill()
+    start_server(*arguments)
+    group.send(make_records(60, PARTITIONS, "after"))
+    group.wait_until_read(second)
+    assert [assigned(first), assigned(second)] == had
+    assert [len(first.of("assigned")), len(second.of("assigned"))] == heard
+    assert_all_once_in_order(group.sent, group.received())
+
+
+@pytest.mark.parametrize(
+    ("library", "assignor"),
+    [("confluent_kafka", "range"), ("confluent_kafka", "cooperative-sticky"), ("java", "cooperative-sticky")],
+)
+def test_upgrade_and_downgrade(
+    group: Group,
+    make_records: Callable[..., list[Record]],
+    assert_all_once_in_order: Callable[..., None],
+    library: str,
+    assignor: str,
+) -> None:
+    """Members are replaced one by one by those of the other protocol, and then back."""
+    classic: dict[str, Any] = {
+        "protocol": "classic",
+        "assignor": assignor,
+        "session_timeout_ms": 6000,
+        "heartbeat_interval_ms": 300,
+    }
+    admin = AdminClient({"bootstrap.servers": group.address.bootstrap})
+
+    def kind() -> tuple[ConsumerGroupType, ConsumerGroupState]:
+        (listed,) = [one for one in admin.list_consumer_groups().result(TIMEOUT_S).valid if one.group_id == group.group]
+        return listed.type, listed.state
+
+    def settle(members: list[Program], prefix: str) -> None:
+        members[-1].wait_until(lambda: is_shared(members))
+        group.send(make_records(60, PARTITIONS, prefix))
+        group.wait_until_read(members[-1])
+
+    old = [group.join(library, **classic), group.join(library, **classic)]
+    settle(old, "classic")
+    assert kind()[0] == ConsumerGroupType.CLASSIC
+
+    new = [group.join(library)]
+    settle([*old, *new], "mixed")
+    assert kind() == (ConsumerGroupType.CONSUMER, ConsumerGroupState.STABLE)
+    old.pop().stop()
+    settle([*old, *new], "one left")
+    old.pop().stop()
+    settle(new, "consumer")
+    assert kind() == (ConsumerGroupType.CONSUMER, ConsumerGroupState.STABLE)
+
+    back = [group.join(library, **classic)]
+    settle([*new, *back], "mixed again")
+    new.pop().stop()
+    settle(back, "classic again")
+    assert kind() == (ConsumerGroupType.CLASSIC, ConsumerGroupState.STABLE)
+    assert_all_once_in_order(group.sent, group.received())
