@@ -530,3 +530,20 @@ def test_a_jump_of_the_wall_clock_makes_no_producer_forgotten(running, client, t
     running.advance(running.broker.config.checkpoint_interval_ms)
     assert log_of(running, topic).uncheckpointed_bytes == 0
     assert client.produce_batch(topic, second).base_offset == 1
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_old_timestamps_make_no_producer_forgotten(running, client, topic, restarts):
+    """A retry gets its original offset, whatever the timestamps of its records, also after a restart."""
+    old_ms = running.machine.now.wall_ms - 2 * running.broker.config.producer_id_expiration_ms
+    records = [Record(0, old_ms, None, b"value")]
+    batches = [bytes(encode_batch(records, producer_id=5, producer_epoch=0, base_sequence=n)) for n in range(2)]
+    for offset, batch in enumerate(batches):
+        assert client.produce_batch(topic, batch).base_offset == offset
+    for _ in range(2):
+        running.advance(running.broker.config.checkpoint_interval_ms)
+        assert log_of(running, topic).uncheckpointed_bytes == 0
+        if restarts:
+            running = running.machine.boot()
+            client = running.connect()
+        assert client.produce_batch(topic, batches[1]).base_offset == 1

@@ -271,6 +271,7 @@ def test_expired_producer_begins_anew(log: PartitionLog, append: Append, make_ba
     batch = make_batch(producer_id=1, producer_epoch=0, base_sequence=9)
     with pytest.raises(ApiError):
         append(batch)
+    assert log.remove_expired_producers(now, 100) == 0
     assert log.remove_expired_producers(Instant(0, now.wall_ms + 99), 100) == 0
     assert log.remove_expired_producers(Instant(0, now.wall_ms + 100), 100) == 1
     assert append(batch).base_offset == 1

@@ -128,9 +128,17 @@ def test_past_can_be_had_back(producers: ProducerStates, make_header: MakeHeader
 
 
 def test_expiry(producers: ProducerStates, make_header: MakeHeader) -> None:
-    """Who has been silent for the whole time is forgotten, unless in a transaction."""
-    for producer_id, timestamp in ((1, 100), (2, 101), (3, 100)):
-        producers.append(make_header(producer_id=producer_id), producer_id, timestamp)
-    assert producers.remove_expired(Instant(0, 150), 50, lambda producer_id: producer_id == 3) == 1
-    assert set(producers.entries(4)) == {2, 3}
+    """Who has been silent for the whole time is forgotten, unless in a transaction; timestamps do not count."""
+
+    def look(at_ms: int) -> int:
+        return producers.remove_expired(Instant(0, at_ms), 50, lambda producer_id: producer_id == 3)
+
+    for producer_id in (1, 2, 3):
+        producers.append(make_header(producer_id=producer_id), producer_id, -1)
+    assert look(100) == 0
+    producers.append(make_header(1, producer_id=2), 4, -1)
+    assert look(149) == 0
+    assert look(150) == 1
+    assert set(producers.entries(5)) == {2, 3}
+    assert producers.heard_ms({2, 9}) == {2: 149}
     producers.check(make_header(99, producer_id=1), check_sequence=True)

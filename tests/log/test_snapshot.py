@@ -40,6 +40,7 @@ SNAPSHOTS = st.builds(
     ),
     extents=st.lists(tuples_of(Extent)),
     first_dirty_offset=INTEGERS,
+    heard_ms=st.dictionaries(INTEGERS, INTEGERS),
 )
 EMPTY = LogSnapshot(0, None, [], {}, TransactionsImage((), ()), [])
 
@@ -55,8 +56,8 @@ def test_there_and_back(snapshot: LogSnapshot) -> None:
 def test_version_of_the_future() -> None:
     """A form that is not known is refused by its number."""
     content = json.loads(encode_snapshot(EMPTY))
-    content["version"] = 4
-    with pytest.raises(StorageFailed, match="version 4"):
+    content["version"] = 5
+    with pytest.raises(StorageFailed, match="version 5"):
         decode_snapshot(json.dumps(content).encode())
 
 

@@ -160,11 +160,13 @@ class LogState:
 
     def snapshot(self, log_start_offset: int, end_offset: int) -> LogSnapshot:
         """Return the state when the log ended at `end_offset`, at or above the last checkpoint."""
+        producers = self.producers.entries(end_offset)
         return LogSnapshot(
             end_offset=end_offset,
             max_timestamp=self._max_timestamp_at(end_offset),
             leader_epochs=self.leader_epochs.entries(end_offset),
-            producers=self.producers.entries(end_offset),
+            producers=producers,
+            heard_ms=self.producers.heard_ms(producers),
             transactions=self.transactions.image(end_offset),
             extents=list(self._extents_at(log_start_offset, end_offset)),
             first_dirty_offset=self.first_dirty_offset,
@@ -185,7 +187,7 @@ class LogState:
     def restore(self, snapshot: LogSnapshot, log_start_offset: int) -> None:
         """Become the state that a snapshot has, of a log that begins at `log_start_offset` by now."""
         self.leader_epochs = LeaderEpochs(snapshot.leader_epochs)
-        self.producers = ProducerStates(snapshot.producers)
+        self.producers = ProducerStates(snapshot.producers, snapshot.heard_ms)
         self.transactions = Transactions(snapshot.transactions)
         self._extents = Extents(snapshot.extents)
         self._max_timestamp = self._saved_max_timestamp = snapshot.max_timestamp

@@ -4,11 +4,14 @@ Entries are immutable, so that the past can be had back: every change is noted, 
 the batch that made it is checkpointed. `entries(end_offset)` and `truncate_to` go back through those notes. Thus a
 snapshot of what is durable costs nothing for each append but one small note, whatever newer batches have been appended.
 
+A producer is forgotten when nothing has been heard of it for long enough. When it was heard is the broker's time, taken
+with each checkpoint, and not the timestamps of its records, which may be as old as it likes.
+
 Source: KIP-98 (idempotence), KIP-360 (an unknown producer may begin with any sequence), KIP-447 (coordinator epochs).
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Final, NamedTuple
 
 from dotkafka.clock import Instant
@@ -43,10 +46,14 @@ class ProducerEntry(NamedTuple):
 class ProducerStates:
     """The producers of one log, by producer id."""
 
-    __slots__ = ("_entries", "_replaced")
+    __slots__ = ("_entries", "_heard_ms", "_replaced", "_unheard")
 
-    def __init__(self, entries: dict[int, ProducerEntry] | None = None) -> None:
+    def __init__(self, entries: dict[int, ProducerEntry] | None = None, heard_ms: dict[int, int] | None = None) -> None:
         self._entries: dict[int, ProducerEntry] = {} if entries is None else entries
+        self._heard_ms: dict[int, int] = {} if heard_ms is None else heard_ms
+        """Wall clock moment of the first look for expired producers after each last wrote."""
+        self._unheard: set[int] = set()
+        """Those that have written since the last look."""
         self._replaced: deque[tuple[int, int, ProducerEntry | None]] = deque()
         """(base offset of the batch, producer id, its entry before), in offset order, above the last checkpoint."""
 
@@ -122,6 +129,7 @@ class ProducerStates:
         """Remember a batch of records that was given `base_offset`."""
         producer_id = header.producer_id
         producer_epoch = header.producer_epoch
+        self._unheard.add(producer_id)
         batch = BatchMetadata(
             header.base_sequence,
             header.last_sequence,
@@ -143,6 +151,7 @@ class ProducerStates:
     def append_marker(self, header: BatchHeader, base_offset: int, coordinator_epoch: int) -> None:
         """Remember the marker at `base_offset` that ended a transaction."""
         producer_id = header.producer_id
+        self._unheard.add(producer_id)
         entry = self._entries.get(producer_id)
         self._replaced.append((base_offset, producer_id, entry))
         same_epoch = entry is not None and entry.producer_epoch == header.producer_epoch
@@ -174,16 +183,25 @@ class ProducerStates:
         while self._replaced and self._replaced[0][0] < end_offset:
             self._replaced.popleft()
 
+    def heard_ms(self, producer_ids: Container[int]) -> dict[int, int]:
+        """Return when these producers were heard, as far as it was looked."""
+        return {producer_id: at_ms for producer_id, at_ms in self._heard_ms.items() if producer_id in producer_ids}
+
     def remove_expired(self, now: Instant, expiration_ms: int, is_in_transaction: Callable[[int], bool]) -> int:
         """Forget producers that have written nothing for `expiration_ms` and are in no transaction; return how many."""
+        self._heard_ms.update(dict.fromkeys(self._unheard, now.wall_ms))
+        self._unheard.clear()
         oldest_kept_ms = now.wall_ms - expiration_ms
         expired = [
             producer_id
-            for producer_id, entry in self._entries.items()
-            if entry.last_timestamp_ms <= oldest_kept_ms and not is_in_transaction(producer_id)
+            for producer_id in self._entries
+            if self._heard_ms.setdefault(producer_id, now.wall_ms) <= oldest_kept_ms
+            and not is_in_transaction(producer_id)
         ]
         for producer_id in expired:
             del self._entries[producer_id]
+        if len(self._heard_ms) > len(self._entries):
+            self._heard_ms = {producer_id: self._heard_ms[producer_id] for producer_id in self._entries}
         return len(expired)
 
     def check_invariants(self, checkpointed_offset: int = 0) -> None:

@@ -1,19 +1,20 @@
 """What a partition log remembers beside its batches, as bytes for the checkpoint store.
 
-The form is JSON, an object with its `version` (3), in ASCII:
+The form is JSON, an object with its `version` (4), in ASCII:
 
     end_offset     the state is what replaying all batches below it gives
     max_timestamp  [largest timestamp, base offset of the first batch that has it], or null
     leader_epochs  [[epoch, start offset], ...]
     producers      {producer id: [producer epoch, coordinator epoch, last timestamp, [[base sequence, last sequence,
                    base offset, last offset, timestamp], ...]], ...}
+    heard          {producer id: wall clock moment in ms, ...}: see `ProducerStates`
     open           [[producer id, first offset], ...]: transactions
     aborted        [[producer id, first offset, marker offset, last stable offset], ...]
     extents        [[next offset, size in bytes, largest timestamp], ...]: batches, or some consecutive ones together
     first_dirty    up to where the log is compacted
 
-Versions 1 and 2 had no first dirty offset. Version 1 had no extents: its batches are then one extent, of a single byte;
-by size they go once what has come after them suffices.
+Versions before 4 did not say when producers were heard, those before 3 had no first dirty offset. Version 1 had no
+extents: its batches are then one extent, of a single byte; by size they go once what has come after them suffices.
 """
 
 import json
@@ -27,7 +28,7 @@ from dotkafka.log.producer_state import BatchMetadata, ProducerEntry
 from dotkafka.log.tail import TimestampedBatch
 from dotkafka.log.transactions import AbortedTransaction, OpenTransaction, TransactionsImage
 
-VERSION: Final = 3
+VERSION: Final = 4
 
 
 @attrs.frozen
@@ -41,6 +42,7 @@ class LogSnapshot:
     transactions: TransactionsImage
     extents: list[Extent]
     first_dirty_offset: int = 0
+    heard_ms: dict[int, int] = attrs.field(factory=dict)
 
 
 def encode_snapshot(snapshot: LogSnapshot) -> bytes:
@@ -51,6 +53,7 @@ def encode_snapshot(snapshot: LogSnapshot) -> bytes:
         "max_timestamp": snapshot.max_timestamp,
         "leader_epochs": snapshot.leader_epochs,
         "producers": {str(producer_id): entry for producer_id, entry in sorted(snapshot.producers.items())},
+        "heard": {str(producer_id): at_ms for producer_id, at_ms in sorted(snapshot.heard_ms.items())},
         "open": snapshot.transactions.open,
         "aborted": snapshot.transactions.aborted,
         "extents": snapshot.extents,
@@ -68,7 +71,7 @@ def decode_snapshot(data: bytes) -> LogSnapshot:
     try:
         content = json.loads(data)
         version = content["version"]
-        if version not in {1, 2, VERSION}:
+        if version not in range(1, VERSION + 1):
             raise StorageFailed(f"a partition snapshot has version {version}; this dotkafka knows version {VERSION}")
         timestamp = content["max_timestamp"]
         if version == 1:
@@ -83,7 +86,10 @@ def decode_snapshot(data: bytes) -> LogSnapshot:
                 tuple(AbortedTransaction(*_integers(fields)) for fields in content["aborted"]),
             ),
             extents=[Extent(*_integers(fields)) for fields in content["extents"]],
-            first_dirty_offset=int(content["first_dirty"] if version == VERSION else 0),
+            first_dirty_offset=int(content["first_dirty"] if version > 2 else 0),
+            heard_ms={int(producer_id): int(at_ms) for producer_id, at_ms in content["heard"].items()}
+            if version == VERSION
+            else {},
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise StorageFailed(f"a partition snapshot is damaged: {error!r}") from error
