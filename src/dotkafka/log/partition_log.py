@@ -9,7 +9,8 @@ Invariants: offsets are given without gaps; log start offset <= last stable offs
 L0 holds at least everything from the last checkpoint on; a refused batch changes nothing.
 
 A snapshot of any batch boundary from the last checkpoint on equals the state that replaying the log up to there gives,
-but for how `Extents` has grouped batches, and when producers were heard. In a compacted log it remembers more than what is left: its producers.
+but for how `Extents` has grouped batches, and when producers were heard. In a compacted log it remembers more than what
+is left: its producers.
 """
 
 from enum import Enum
