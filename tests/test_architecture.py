@@ -18,6 +18,7 @@ SOURCES = ROOT / "src" / "dotkafka"
 TESTED_ELSEWHERE = {
     "__main__.py": "it only calls cli.py, as tests/clients do with every server they start",
     "errors.py": "exceptions without behaviour",
+    "storage/checkpoint_groups.py": "rows of one store; tests/storage/test_checkpoint_sqlite.py is their test",
     "storage/spi.py": "protocols without behaviour; testing/conformance/ is their test",
 }
 """Modules without a test module of their own, and why."""

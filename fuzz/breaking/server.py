@@ -19,6 +19,7 @@ import signal
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ import dotkafka
 from dotkafka.broker.config import BrokerConfig
 from dotkafka.errors import StorageError
 from dotkafka.server.storage import Storage
-from dotkafka.storage.checkpoint_sqlite import SqliteCheckpointStore
+from dotkafka.storage.checkpoint_sqlite import SqliteCheckpointStore, connect_to_file
 from dotkafka.storage.file_system import OsFile, OsFileSystem
 from dotkafka.storage.wal_file import FileWal
 from dotkafka.testing.failpoints import Failpoints
@@ -96,10 +97,10 @@ class SqliteStore(SqliteCheckpointStore):
     def __init__(self, path: Path, passed: Callable[[str], None]) -> None:
         self._passed = passed
         self._is_saving = False
-        super().__init__(path)
+        super().__init__(path, connect=partial(self._connect_traced, path))
 
-    def _connect(self) -> sqlite3.Connection:
-        connection = super()._connect()
+    def _connect_traced(self, path: Path) -> sqlite3.Connection:
+        connection = connect_to_file(path)
         connection.set_trace_callback(self._trace)
         return connection
 

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dotkafka.errors import StorageFailed, StorageUnavailable
-from dotkafka.storage.checkpoint_sqlite import _SELECT_GROUPS, SCHEMA_VERSION, SqliteCheckpointStore
+from dotkafka.storage.checkpoint_groups import _SELECT_GROUPS
+from dotkafka.storage.checkpoint_sqlite import SCHEMA_VERSION, SqliteCheckpointStore
 from dotkafka.storage.memory import MemoryCheckpointStore
 from dotkafka.storage.spi import (
     Changes,
@@ -224,7 +225,7 @@ def test_a_deleted_partition_leaves_the_file_in_portions(tmp_path: Path, monkeyp
 def test_what_retention_takes_leaves_the_file_in_portions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also of partitions that nothing happens to any more, whatever their number, and after a restart."""
     monkeypatch.setattr("dotkafka.storage.checkpoint_sqlite._REMOVED_GROUPS_PER_SAVE", 5)
-    monkeypatch.setattr("dotkafka.storage.checkpoint_sqlite._SWEPT_PARTITIONS_PER_SAVE", 2)
+    monkeypatch.setattr("dotkafka.storage.checkpoint_groups._SWEPT_PARTITIONS", 2)
     path = tmp_path / "checkpoint.db"
     store = SqliteCheckpointStore(path)
     partitions = [TopicIdPartition(PARTITION.topic_id, index) for index in range(5)]
@@ -248,7 +249,7 @@ def test_what_retention_takes_leaves_the_file_in_portions(tmp_path: Path, monkey
 def test_sweeping_frees_all_there_is_and_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a save, portion by portion: deleted partitions, what retention took, and then the file's free pages."""
     monkeypatch.setattr("dotkafka.storage.checkpoint_sqlite._REMOVED_GROUPS_PER_SAVE", 5)
-    monkeypatch.setattr("dotkafka.storage.checkpoint_sqlite._SWEPT_PARTITIONS_PER_SAVE", 2)
+    monkeypatch.setattr("dotkafka.storage.checkpoint_groups._SWEPT_PARTITIONS", 2)
     monkeypatch.setattr("dotkafka.storage.checkpoint_sqlite._RELEASED_PAGES_PER_SAVE", 20)
     path = tmp_path / "checkpoint.db"
     store = SqliteCheckpointStore(path)

@@ -13,8 +13,8 @@ from dotkafka.broker import wal_entry
 from dotkafka.broker.recovery import SHARD
 from dotkafka.errors import DecodeError, Fenced, StorageFailed, StorageUnavailable
 from dotkafka.records.batch import batch_headers, read_header, verify_crc
+from dotkafka.storage.checkpoint_groups import BATCH_LAYOUT
 from dotkafka.storage.checkpoint_inspection import CheckpointInspection
-from dotkafka.storage.checkpoint_sqlite import BATCH_LAYOUT
 from dotkafka.storage.file_system import OsFileSystem
 from dotkafka.storage.wal_inspection import WalInspection
 

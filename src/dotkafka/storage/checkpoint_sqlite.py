@@ -1,7 +1,7 @@
 """L2 in one SQLite file: record batches by partition and offset, and snapshots by name.
 
-Batches are stored in groups, blobs of whole batches of one partition, in pages of 64 KiB: both are there for speed. The
-tables are in `checkpoint_sqlite.sql`. One save is one transaction, durable when it returns.
+Batches are stored in groups (`checkpoint_groups`), in pages of 64 KiB: both are there for speed. The tables are in
+`checkpoint_sqlite.sql`. One save is one transaction, durable when it returns.
 
 The journal is a rollback journal: what a save adds is then written once, while a write-ahead journal would copy it
 twice. The price is that reads wait while a save writes; what is read here is cold.
@@ -15,41 +15,31 @@ nothing to save, `sweep` goes on with it.
 
 import contextlib
 import sqlite3
-import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from importlib.resources import files
 from os import PathLike
 from pathlib import Path
 
 from dotkafka.errors import Fenced, StorageFailed, StorageUnavailable
+from dotkafka.storage import checkpoint_groups
 from dotkafka.storage.file_system import OsFileSystem
 from dotkafka.storage.spi import (
     Buffer,
     Changes,
     Checkpoint,
     PartitionChanges,
-    Replacement,
-    StoredBatch,
     StoredRange,
     TopicIdPartition,
 )
 
 SCHEMA_VERSION = 1
 
-_GROUP_BYTES = 256 * 1024
-"""A group is closed before it grows past this. A read loads whole groups; a larger batch is a group alone."""
-
 _PAGE_BYTES = 64 * 1024
 _BUSY_TIMEOUT_S = 30.0
 """How long a read waits for a save, and a save for reads."""
 _REMOVED_GROUPS_PER_SAVE = 256
-_SWEPT_PARTITIONS_PER_SAVE = 100
-"""How many partitions a save looks at, each in turn, for what an earlier one has left."""
 _RELEASED_PAGES_PER_SAVE = 64
-
-_INT64_MAX = 2**63 - 1
-BATCH_LAYOUT = struct.Struct(">qqqq")
 
 _PASSING_CONDITIONS = frozenset(
     {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_CANTOPEN}
@@ -57,11 +47,6 @@ _PASSING_CONDITIONS = frozenset(
 _PASSING_ERRORS = frozenset({sqlite3.SQLITE_IOERR_NOMEM, sqlite3.SQLITE_IOERR_WRITE})
 """A used-up quota (EDQUOT) is a failed write to SQLite, not a full disk. It has rolled back, and may be tried again;
 what no write has reported is found by the sync, whose failure is final."""
-
-_SELECT_GROUPS = (
-    "SELECT layout, data, log_start_offset FROM partitions JOIN batch_groups USING (partition_id)"
-    " WHERE shard = ? AND topic_id = ? AND partition = ? AND last_offset >= log_start_offset"
-)
 
 
 class SqliteCheckpointStore:
@@ -87,7 +72,7 @@ class SqliteCheckpointStore:
         connect: Callable[[], sqlite3.Connection] | None = None,
     ) -> None:
         self._path = Path(path)
-        self._connect = connect or partial(connect_read_only if read_only else _connect, self._path)
+        self._connect = connect or partial(connect_read_only if read_only else connect_to_file, self._path)
         self._closed = False
         self._failure: str | None = None
         self._swept_id = 0
@@ -163,28 +148,15 @@ class SqliteCheckpointStore:
     def _sweep(self, connection: sqlite3.Connection, limit: int) -> bool:
         """Remove up to `limit` groups that are out of sight; return whether there may be more."""
         begins_a_round = self._swept_id == 0
-        left = limit - _remove_groups_of_deleted(connection, limit)
-        self._swept_id, left = _sweep(connection, self._swept_id, left)
+        left = limit - checkpoint_groups.remove_of_deleted(connection, limit)
+        self._swept_id, left = checkpoint_groups.sweep(connection, self._swept_id, left)
         self._has_found_groups = left < limit or (self._has_found_groups and not begins_a_round)
         return self._has_found_groups or self._swept_id != 0
 
     def read(self, shard: int, partition: TopicIdPartition, offset: int, max_bytes: int) -> Sequence[Buffer]:
         """Return whole batches from `offset` on, several in one buffer; see `CheckpointStore.read`."""
-        found: list[Buffer] = []
         with self._reader() as connection:
-            groups = connection.execute(
-                f"{_SELECT_GROUPS} AND last_offset >= ? ORDER BY last_offset",
-                (shard, *partition, offset),
-            )
-            for layout, data, log_start_offset in groups:
-                start, end = _range_within(layout, max(offset, log_start_offset), max_bytes, at_least_one=not found)
-                if start < end:
-                    found.append(memoryview(data)[start:end])
-                max_bytes -= end - start
-                if end < len(data) or max_bytes <= 0:
-                    break
-            groups.close()
-        return found
+            return checkpoint_groups.read(connection, shard, partition, offset, max_bytes)
 
     def batch_for_timestamp(
         self, shard: int, partition: TopicIdPartition, timestamp_ms: int, start_offset: int
@@ -194,18 +166,7 @@ class SqliteCheckpointStore:
         Costs one index entry per group from `start_offset` up to it.
         """
         with self._reader() as connection:
-            groups = connection.execute(
-                f"{_SELECT_GROUPS} AND last_offset >= ? AND max_timestamp_ms >= ? ORDER BY last_offset",
-                (shard, *partition, start_offset, timestamp_ms),
-            )
-            for layout, data, log_start_offset in groups:
-                # The group may begin with batches that come before, or that retention has taken out of sight.
-                first_offset = max(start_offset, log_start_offset)
-                for batch in _batches(layout, data):
-                    if batch.max_timestamp_ms >= timestamp_ms and batch.last_offset >= first_offset:
-                        groups.close()
-                        return batch.data
-        return None
+            return checkpoint_groups.find_timestamp(connection, shard, partition, timestamp_ms, start_offset)
 
     def close(self) -> None:
         """Close the file. A read that runs in another thread ends first."""
@@ -247,7 +208,8 @@ class SqliteCheckpointStore:
             raise StorageUnavailable(f"{self._path}: {doing}: {error}") from error
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def connect_to_file(path: Path) -> sqlite3.Connection:
+    """Open a file that one process at a time may change, as a store does by itself."""
     # Connections go from thread to thread, but only one at a time has one.
     return sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
 
@@ -347,49 +309,10 @@ def _delete_partition(connection: sqlite3.Connection, shard: int, partition: Top
     connection.execute("DELETE FROM partitions WHERE shard = ? AND topic_id = ? AND partition = ?", (shard, *partition))
 
 
-def _remove_groups_of_deleted(connection: sqlite3.Connection, limit: int) -> int:
-    """Remove up to `limit` groups of deleted partitions; return how many."""
-    removed = 0
-    for (partition_id,) in connection.execute("SELECT partition_id FROM deleted_partitions").fetchall():
-        removed += _remove_groups(connection, partition_id, _INT64_MAX, limit - removed)
-        if removed >= limit:
-            break
-        connection.execute("DELETE FROM deleted_partitions WHERE partition_id = ?", (partition_id,))
-    return removed
-
-
 def _release_pages(connection: sqlite3.Connection) -> None:
     """Give some free pages back to the file system."""
     # It releases a page per step, and `execute` makes but one step of a statement without columns.
     connection.executescript(f"PRAGMA incremental_vacuum({_RELEASED_PAGES_PER_SAVE})")
-
-
-def _sweep(connection: sqlite3.Connection, after_id: int, limit: int) -> tuple[int, int]:
-    """Remove up to `limit` groups below log start offsets from the next few partitions.
-
-    Return the last partition that was looked at, 0 if it was the last of all, and how much is left of the limit.
-
-    Those of a partition that changes go anyway; these are for one that nothing happens to any more.
-    """
-    partitions = connection.execute(
-        "SELECT partition_id, log_start_offset FROM partitions WHERE partition_id > ? ORDER BY partition_id LIMIT ?",
-        (after_id, _SWEPT_PARTITIONS_PER_SAVE),
-    ).fetchall()
-    for partition_id, log_start_offset in partitions:
-        limit -= _remove_groups(connection, partition_id, log_start_offset, limit)
-        if limit <= 0:
-            # It may have more: the next save begins with it.
-            return int(partition_id) - 1, limit
-    return (int(partitions[-1][0]) if len(partitions) == _SWEPT_PARTITIONS_PER_SAVE else 0), limit
-
-
-def _remove_groups(connection: sqlite3.Connection, partition_id: int, below_offset: int, limit: int) -> int:
-    """Remove up to `limit` groups of a partition that end below an offset; return how many."""
-    return connection.execute(
-        "DELETE FROM batch_groups WHERE group_id IN (SELECT group_id FROM batch_groups"
-        " WHERE partition_id = ? AND last_offset < ? ORDER BY last_offset LIMIT ?)",
-        (partition_id, below_offset, limit),
-    ).rowcount
 
 
 def _save_partition(
@@ -408,12 +331,16 @@ def _save_partition(
         ).lastrowid
         row = (partition_id, 0, 0)
     partition_id, log_start_offset, end_offset = row
-    groups = _replace(connection, partition_id, changes.replacement) if changes.replacement is not None else 0
+    groups = (
+        checkpoint_groups.replace(connection, partition_id, changes.replacement)
+        if changes.replacement is not None
+        else 0
+    )
     if changes.truncate_to is not None:
-        end_offset = _truncate(connection, partition_id, changes.truncate_to, end_offset)
+        end_offset = checkpoint_groups.truncate(connection, partition_id, changes.truncate_to, end_offset)
     new = [batch for batch in changes.batches if batch.last_offset >= end_offset]
-    for group in _grouped(new):
-        _insert_group(connection, partition_id, group)
+    for group in checkpoint_groups.grouped(new):
+        checkpoint_groups.insert(connection, partition_id, group)
         end_offset = group[-1].last_offset + 1
         groups += 1
     log_start_offset = max(log_start_offset, changes.log_start_offset)
@@ -421,108 +348,7 @@ def _save_partition(
         "UPDATE partitions SET log_start_offset = ?, end_offset = ? WHERE partition_id = ?",
         (log_start_offset, max(end_offset, log_start_offset), partition_id),
     )
-    _remove_groups(connection, partition_id, log_start_offset, max(_REMOVED_GROUPS_PER_SAVE, 2 * groups))
+    checkpoint_groups.remove_below(
+        connection, partition_id, log_start_offset, max(_REMOVED_GROUPS_PER_SAVE, 2 * groups)
+    )
     return groups
-
-
-def _replace(connection: sqlite3.Connection, partition_id: int, replacement: Replacement) -> int:
-    """Put batches in the place of those that a range of offsets has; return how many groups were added.
-
-    Groups that reach into the range, and a small one before it, are written anew, so that many small checkpoints do not
-    stay many small groups.
-    """
-    ids, before, after = [], [], []
-    for group_id, layout, data in connection.execute(
-        "SELECT group_id, layout, data FROM batch_groups WHERE partition_id = ? AND last_offset >= ("
-        "SELECT coalesce(max(last_offset), 0) FROM batch_groups WHERE partition_id = ? AND last_offset < ?)"
-        " ORDER BY last_offset",
-        (partition_id, partition_id, replacement.start_offset),
-    ):
-        batches = list(_batches(layout, data))
-        if batches[0].base_offset >= replacement.end_offset:
-            break
-        if batches[-1].last_offset < replacement.start_offset and len(data) > _GROUP_BYTES // 2:
-            continue
-        ids.append((group_id,))
-        before += [batch for batch in batches if batch.last_offset < replacement.start_offset]
-        after += [batch for batch in batches if batch.base_offset >= replacement.end_offset]
-    connection.executemany("DELETE FROM batch_groups WHERE group_id = ?", ids)
-    groups = 0
-    for group in _grouped([*before, *replacement.batches, *after]):
-        _insert_group(connection, partition_id, group)
-        groups += 1
-    return groups
-
-
-def _truncate(connection: sqlite3.Connection, partition_id: int, truncate_to: int, end_offset: int) -> int:
-    """Remove batches that reach `truncate_to`; return where the partition then ends."""
-    first = connection.execute(
-        "SELECT layout, data FROM batch_groups WHERE partition_id = ? AND last_offset >= ? ORDER BY last_offset",
-        (partition_id, truncate_to),
-    ).fetchone()
-    if first is None:
-        return min(end_offset, truncate_to)
-    connection.execute(
-        "DELETE FROM batch_groups WHERE partition_id = ? AND last_offset >= ?", (partition_id, truncate_to)
-    )
-    batches = list(_batches(*first))
-    kept = [batch for batch in batches if batch.last_offset < truncate_to]
-    if kept:
-        _insert_group(connection, partition_id, kept)
-    return min(end_offset, truncate_to, batches[len(kept)].base_offset)
-
-
-def _grouped(batches: Iterable[StoredBatch]) -> Iterator[list[StoredBatch]]:
-    group: list[StoredBatch] = []
-    size = 0
-    for batch in batches:
-        if group and size + len(batch.data) > _GROUP_BYTES:
-            yield group
-            group = []
-            size = 0
-        group.append(batch)
-        size += len(batch.data)
-    if group:
-        yield group
-
-
-def _insert_group(connection: sqlite3.Connection, partition_id: int, batches: Sequence[StoredBatch]) -> None:
-    layout = b"".join(
-        BATCH_LAYOUT.pack(batch.base_offset, batch.last_offset, batch.max_timestamp_ms, len(batch.data))
-        for batch in batches
-    )
-    data = batches[0].data if len(batches) == 1 else b"".join(batch.data for batch in batches)
-    connection.execute(
-        "INSERT INTO batch_groups (partition_id, base_offset, last_offset, max_timestamp_ms, layout, data)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        (
-            partition_id,
-            batches[0].base_offset,
-            batches[-1].last_offset,
-            max(batch.max_timestamp_ms for batch in batches),
-            layout,
-            data,
-        ),
-    )
-
-
-def _batches(layout: bytes, data: bytes) -> Iterator[StoredBatch]:
-    """Yield the batches of a group."""
-    view = memoryview(data)
-    position = 0
-    for base_offset, last_offset, max_timestamp_ms, size in BATCH_LAYOUT.iter_unpack(layout):
-        yield StoredBatch(base_offset, last_offset, max_timestamp_ms, view[position : position + size])
-        position += size
-
-
-def _range_within(layout: bytes, offset: int, max_bytes: int, *, at_least_one: bool) -> tuple[int, int]:
-    """Return the byte range of the group's batches that reach `offset` and fit into `max_bytes`."""
-    position = 0
-    start = -1
-    for _, last_offset, _, size in BATCH_LAYOUT.iter_unpack(layout):
-        if start < 0 and last_offset >= offset:
-            start = position
-        if start >= 0 and position + size - start > max_bytes and not (at_least_one and position == start):
-            break
-        position += size
-    return max(start, 0), position
