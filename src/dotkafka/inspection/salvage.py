@@ -147,7 +147,7 @@ def salvage_directory(
         scan.run()
         source = describe(contents, scan, problems, now)
         path.mkdir(parents=True, exist_ok=True)
-        salvage = _Salvage(contents, scan, path, now)
+        salvage = _Salvage(contents, scan, path, now, is_clean=source.is_clean)
         try:
             salvage.run()
         finally:
@@ -158,10 +158,11 @@ def salvage_directory(
 
 
 class _Salvage:
-    def __init__(self, contents: Contents, scan: Scan, out: Path, now: Instant) -> None:
+    def __init__(self, contents: Contents, scan: Scan, out: Path, now: Instant, *, is_clean: bool) -> None:
         self._contents = contents
         self._scan = scan
         self._now = now
+        self._is_clean = is_clean
         self._image: MetadataImage = scan.metadata.image
         self._logs: dict[TopicIdPartition, RebuiltLog] = {}
         self._logged: dict[TopicIdPartition, list[LoggedBatch]] = {}
@@ -353,8 +354,10 @@ class _Salvage:
             self.lost.append(f"entries {needed} to {first_sequence - 1} of the write-ahead log")
         elif wal.next_sequence < needed or (position is not None and wal.epoch < position[0]):
             self.lost.append("the end of the write-ahead log, if the checkpoint did not have all of it")
-        if self._contents.checkpoint is not None and position is None and self._contents.partitions:
+        if position is None and self._contents.partitions:
             self.lost.append("up to where the checkpoint covers the write-ahead log")
+        elif position is None and wal.first_sequence is None and not self._is_clean:
+            self.lost.append("everything: neither the checkpoint nor the write-ahead log can be read")
 
     # -- metadata ------------------------------------------------------------------------------------------------------
 

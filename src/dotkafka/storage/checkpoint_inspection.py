@@ -199,6 +199,7 @@ class CheckpointInspection:
             (version,) = self._connection.execute("PRAGMA user_version").fetchone()
             tables = {name for (name,) in self._connection.execute("SELECT name FROM sqlite_schema")}
         except sqlite3.Error as error:
+            self.is_damaged = True
             self._report("checkpoint-file", str(self._path), f"SQLite cannot open it: {error}")
             return False
         if version == 0 and not tables:
