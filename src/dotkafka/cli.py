@@ -252,7 +252,12 @@ async def _run(server: Server) -> None:
         loop.add_signal_handler(number, stop)
     async with server:
         print(f"listening on {format_address(server.host or '0.0.0.0', server.port)}", flush=True)  # noqa: S104 (said, not done)
-        await asked_to_stop.wait()
+        asked = asyncio.ensure_future(asked_to_stop.wait())
+        either: list[asyncio.Future[Any]] = [asked, server.driver.failed]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        if server.driver.failed.done():
+            raise server.driver.failed.result()
 
 
 def _describe(error: Exception) -> str:

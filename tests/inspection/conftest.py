@@ -142,6 +142,10 @@ class Directories(NamedTuple):
     served: Served
     topic_ids: dict[str, bytes]
 
+    def __repr__(self) -> str:
+        """Stay short: Hypothesis prints it."""
+        return f"<originals in {self.clean.parent}>"
+
 
 @pytest.fixture(scope="session", name="originals")
 def fixture_originals(tmp_path_factory: pytest.TempPathFactory) -> Directories:

@@ -194,7 +194,7 @@ class TestCheckpoint:
             ("UPDATE partitions SET topic_id = randomblob(16) WHERE end_offset > 40", "topic-missing"),
             ("UPDATE batch_groups SET base_offset = base_offset + 1", "checkpoint-batch"),
             ("UPDATE batch_groups SET layout = substr(layout, 2)", "checkpoint-batch"),
-            ("UPDATE batch_groups SET partition_id = 4711", "checkpoint-batch"),
+            ("UPDATE batch_groups SET partition_id = 4711 WHERE base_offset = 30", "checkpoint-batch"),
             ("DELETE FROM batch_groups WHERE base_offset > 0", "checkpoint-offsets"),
             ("DELETE FROM snapshots", "checkpoint-snapshot"),
             ("UPDATE snapshots SET data = 'x'", "checkpoint-snapshot"),

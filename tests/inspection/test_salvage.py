@@ -224,6 +224,16 @@ def test_without_a_checkpoint(originals: Directories, crashed: Path, tmp_path: P
     assert found.committed == originals.served.committed
 
 
+def test_without_anything(clean: Path, tmp_path: Path, salvage, flip) -> None:
+    """Neither file can be read: all is lost, and nothing is left that would tell what."""
+    flip(clean / "checkpoint.sqlite", 0)
+    for segment in (clean / "wal/0").glob("*.wal"):
+        segment.unlink()
+    report = salvage(clean, tmp_path / "out")
+    assert not report.is_complete
+    assert report.lost == ["everything: neither the checkpoint nor the write-ahead log can be read"]
+
+
 def test_the_result_can_be_salvaged_again(
     originals: Directories, crashed: Path, tmp_path: Path, salvage, served, flip, last_segment
 ) -> None:

@@ -108,3 +108,33 @@ async def test_real_time_wakes_it() -> None:
         )
         assert (await client.request(FETCH, 11, fetch)).error_code == 0
         client.close()
+
+
+@pytest.mark.parametrize("method", ["complete", "handle_timeouts", "take_work"])
+async def test_a_bug_closes_all_connections(method: str, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
+    """Nobody waits for an answer that never comes; it is said, and the server can be stopped at once."""
+
+    def fail(*_args: Any, **_options: Any) -> None:
+        raise RuntimeError("a bug")
+
+    async with asyncio.timeout(10), serve() as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        client = server.connect_locally()
+        await client.request(CREATE_TOPICS, 5, CREATE_ORDERS)
+        topics = [FetchTopic(topic="orders", partitions=[FetchPartition(partition_max_bytes=1000)])]
+        fetch = FetchRequest(max_wait_ms=50_000, min_bytes=1, session_epoch=-1, topics=topics)
+        waiting = asyncio.ensure_future(client.request(FETCH, 11, fetch))
+        await asyncio.sleep(0)
+        monkeypatch.setattr(type(server.broker), method, fail)
+        monkeypatch.setattr(type(server.broker), "next_deadline_ms", lambda _broker: 0)
+        if method == "complete":
+            server.driver._completed(None)  # type: ignore[arg-type]
+        server.driver.schedule()
+        assert str(await server.driver.failed) == "a bug"
+        assert await reader.read() == b""
+        with pytest.raises(ConnectionError):
+            await waiting
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", server.port)
+        writer.close()
+    assert "the broker has failed" in caplog.text

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from dotkafka.broker import handlers  # noqa: F401 (importing it registers the handlers)
 from dotkafka.broker.compaction import Compaction
 from dotkafka.broker.connection import AnswerMemory, Connection
+from dotkafka.broker.damage import Damage
 from dotkafka.broker.dispatch import dispatch
 from dotkafka.broker.fetch_sessions import FetchSessions
 from dotkafka.broker.groups import Groups
@@ -73,6 +74,7 @@ class Broker:
         self.now = now
         """The time of the call being served."""
         self.purgatory = Purgatory()
+        self.damage = Damage()
         self.fetch_sessions = FetchSessions(config.max_incremental_fetch_session_cache_slots, random_bytes)
         self.shard = open_shard(self._log_advanced)
         self.metadata_log = MetadataLog(self)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from dotkafka.broker import wal_entry
 from dotkafka.broker.shard import Shard, content_name, snapshot_name
-from dotkafka.errors import StorageFailed
+from dotkafka.errors import DecodeError, StorageFailed
 from dotkafka.log.partition_log import COLD
 from dotkafka.metadata.image import METADATA_PARTITION
 from dotkafka.records.batch import batch_headers
@@ -118,7 +118,11 @@ def _replay_internal_topics(broker: Broker, checkpoints: CheckpointStore, snapsh
 
 
 def stored_batches(log: PartitionLog, checkpoints: CheckpointStore) -> Iterator[Buffer]:
-    """Yield all batches of a partition, from L2 as long as it has them, then from memory."""
+    """Yield all batches of a partition, from L2 as long as it has them, then from memory.
+
+    Raises:
+        StorageFailed: some are missing, or damaged.
+    """
     offset = log.log_start_offset
     while offset < log.log_end_offset:
         views = log.read(offset, READ_BYTES, up_to=log.log_end_offset, at_least_one=True)
@@ -126,6 +130,13 @@ def stored_batches(log: PartitionLog, checkpoints: CheckpointStore) -> Iterator[
         if not batches:
             raise StorageFailed(f"the checkpoint lacks offset {offset} of internal partition {log.partition}")
         for data in batches:
-            for position, header in batch_headers(data):
+            try:
+                headers = list(batch_headers(data))
+            except DecodeError as error:
+                what = (
+                    f"internal partition {log.partition} is damaged in the checkpoint behind offset {offset}: {error}"
+                )
+                raise StorageFailed(what) from error
+            for position, header in headers:
                 yield memoryview(data)[position : position + header.size_bytes]
                 offset = header.next_offset

@@ -160,12 +160,12 @@ class TimestampSearchWork(StorageWork):
         self._shard = shard
         self._partition = partition
         self._timestamp_ms = timestamp_ms
-        self._start_offset = start_offset
+        self.start_offset = start_offset
         self.batch: Buffer | None = None
 
     def _call(self) -> None:
         self.batch = self._store.batch_for_timestamp(
-            self._shard, self._partition, self._timestamp_ms, self._start_offset
+            self._shard, self._partition, self._timestamp_ms, self.start_offset
         )
 
 

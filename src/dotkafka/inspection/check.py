@@ -117,8 +117,7 @@ def _topics(scan: Scan, logs: dict[TopicIdPartition, PartitionLog]) -> Iterator[
         name = topic.name if topic is not None else None
         if topic_id == METADATA_PARTITION.topic_id:
             name = "__cluster_metadata"
-        policy = topic.configs.get("cleanup.policy", "delete") if topic is not None else "delete"
-        yield TopicReport(name, topic_id, policy, partitions)
+        yield TopicReport(name, topic_id, scan.log_config(topic_id).cleanup_policy, partitions)
 
 
 def _partition(found: ScannedLog, log: PartitionLog | None) -> PartitionReport:

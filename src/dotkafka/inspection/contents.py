@@ -80,6 +80,8 @@ class Contents:
             """What L2 knows, by the number that it has for them."""
             self.position: tuple[int, int] | None = None
             """Epoch and next sequence of the last save."""
+            self._damaged: set[TopicIdPartition] = set()
+            self._has_strays = False
             if self.checkpoint is not None:
                 self.partitions = self.checkpoint.partitions(SHARD)
                 self.position = self.checkpoint.position(SHARD)
@@ -103,6 +105,11 @@ class Contents:
         """The entry of L1 that L2 does not cover."""
         return self.position[1] if self.position is not None else 0
 
+    def is_doubtful(self, partition: TopicIdPartition) -> bool:
+        """Tell, after `checkpoint_batches`, whether L2 may have had batches of a partition that were not yielded."""
+        is_damaged = self.checkpoint is None or self.checkpoint.is_damaged
+        return is_damaged or self._has_strays or partition in self._damaged
+
     def checkpoint_batches(self) -> Iterator[FoundBatch]:
         """Yield the proven batches of L2; those of one partition in offset order."""
         if self.checkpoint is None:
@@ -113,6 +120,7 @@ class Contents:
             if found is not None:
                 yield from self._proven(group, found.partition)
             elif group.row_id not in deleted:
+                self._has_strays = True
                 self.report("checkpoint-batch", self._place(group), "belongs to a partition that is not known")
 
     def wal_items(self) -> Iterator[FoundItem]:
@@ -149,7 +157,7 @@ class Contents:
         assert self.checkpoint is not None  # noqa: S101 (a group comes from it)
         place = self._place(group)
         if self.checkpoint.is_denied(group):
-            self.report("checkpoint-batch", place, "the index says that it stands elsewhere")
+            self._doubt(partition, place, "the index says that it stands elsewhere")
             return
         rows = list(
             BATCH_LAYOUT.iter_unpack(group.layout[: len(group.layout) // BATCH_LAYOUT.size * BATCH_LAYOUT.size])
@@ -160,7 +168,7 @@ class Contents:
             or sum(row[3] for row in rows) != len(group.data)
             or (rows[0][0], rows[-1][1], max(row[2] for row in rows)) != group[2:5]
         ):
-            self.report("checkpoint-batch", place, "its layout does not fit its batches")
+            self._doubt(partition, place, "its layout does not fit its batches")
         view = memoryview(group.data)
         position = 0
         for base_offset, last_offset, max_timestamp_ms, size in rows:
@@ -171,20 +179,22 @@ class Contents:
             try:
                 header = read_header(data)
             except DecodeError as error:
-                self.report("checkpoint-batch", f"{place}, offset {base_offset}", str(error))
+                self._doubt(partition, f"{place}, offset {base_offset}", str(error))
                 continue
             if header.size_bytes != size or not verify_crc(data, 0, header):
-                self.report("checkpoint-batch", f"{place}, offset {base_offset}", "does not match its CRC")
+                self._doubt(partition, f"{place}, offset {base_offset}", "does not match its CRC")
             elif (header.base_offset, header.last_offset, header.max_timestamp_ms) != (
                 base_offset,
                 last_offset,
                 max_timestamp_ms,
             ):
-                self.report(
-                    "checkpoint-batch", f"{place}, offset {base_offset}", "header and layout contradict each other"
-                )
+                self._doubt(partition, f"{place}, offset {base_offset}", "header and layout contradict each other")
             else:
                 yield FoundBatch(partition, header, data)
+
+    def _doubt(self, partition: TopicIdPartition, place: str, what: str) -> None:
+        self._damaged.add(partition)
+        self.report("checkpoint-batch", place, what)
 
     def _place(self, group: FoundGroup) -> str:
         found = self.partitions.get(group.row_id)

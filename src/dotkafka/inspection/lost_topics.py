@@ -46,7 +46,8 @@ def with_lost_topics(
     made_up: list[str] = []
     for topic_id, count in counts.items():
         topic = by_id.get(topic_id)
-        if topic is None:
+        if topic is None or by_name[topic.name].topic_id != topic_id:
+            # Lost, or another one has its name: the record that deleted it is lost.
             topic = _made_up(topic_id, count, logs, None if OFFSETS_TOPIC in by_name else store)
             made_up.append(topic.name)
         elif count > topic.partition_count:

@@ -2,6 +2,7 @@
 
 What is lost is filled with batches without records, as compaction leaves them in Kafka: so offsets keep their meaning,
 consumers go on behind a hole, and nothing that was read is thrown away. The partition's state is what its batches give.
+Where compaction has removed batches, nothing is filled, and nothing put back: records that were deleted stay deleted.
 """
 
 from __future__ import annotations
@@ -9,11 +10,15 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import attrs
+
 from dotkafka.log.partition_log import PartitionLog
-from dotkafka.records.batch import encode_empty_batch
+from dotkafka.records.batch import encode_empty_batch, read_header
 from dotkafka.storage.spi import PartitionChanges, StoredRange
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dotkafka.storage.spi import FileSystem, TopicIdPartition
 
 _MOST_OFFSETS: Final = 2**31
@@ -40,7 +45,7 @@ class RebuiltLog:
         first_offset: where it begins.
         logged: its batches in L1, by offset, those that L2 has too included.
         file_system: to read them from.
-        is_compacted: whether a hole may be what compaction has left, so that nothing is lost there.
+        may_lack: tells whether compaction may have left a hole up to, not including, an offset.
     """
 
     def __init__(
@@ -49,8 +54,7 @@ class RebuiltLog:
         first_offset: int,
         logged: list[LoggedBatch],
         file_system: FileSystem,
-        *,
-        is_compacted: bool,
+        may_lack: Callable[[int], bool],
     ) -> None:
         self.partition = partition
         self.lost: list[tuple[int, int]] = []
@@ -60,7 +64,7 @@ class RebuiltLog:
         self._logged = logged
         self._next_logged = 0
         self._file_system = file_system
-        self._is_compacted = is_compacted
+        self._may_lack = may_lack
         self.log = PartitionLog(partition)
         self.log.restore(StoredRange(first_offset, first_offset), None)
 
@@ -75,15 +79,16 @@ class RebuiltLog:
         return self.log.tail_bytes
 
     def append(self, data: bytes, record_count: int) -> None:
-        """Take a batch that begins at or behind the end."""
+        """Take a batch that begins at the end, or behind a hole of compaction."""
         self.batches += 1
         self.records += record_count
         self._append(data)
 
     def fill_to(self, offset: int) -> None:
         """Go on to `offset`: with what L1 has up to there, and holes for the rest."""
-        self.append_logged(offset)
-        self._lose_to(offset)
+        if offset > self.end and not self._may_lack(offset):
+            self.append_logged(offset)
+            self._lose_to(offset)
 
     def append_logged(self, up_to: int | None = None) -> None:
         """Append what L1 has behind the end, as far as it ends at or below `up_to`."""
@@ -110,7 +115,10 @@ class RebuiltLog:
 
     def changes(self) -> tuple[PartitionChanges, bytes]:
         """Return what is to be saved, and the snapshot that belongs to it."""
-        return self.log.changes_for_checkpoint(), self.log.snapshot(self.end)
+        changes = self.log.changes_for_checkpoint()
+        # The log takes each batch to begin where the one before has ended; behind a hole of compaction it does not.
+        batches = [batch._replace(base_offset=read_header(batch.data).base_offset) for batch in changes.batches]
+        return attrs.evolve(changes, batches=batches), self.log.snapshot(self.end)
 
     def saved(self) -> None:
         """Forget what was saved."""
@@ -118,7 +126,7 @@ class RebuiltLog:
         self.log.forget(self.log.tail_bytes)
 
     def _lose_to(self, offset: int) -> None:
-        if offset > self.end and not self._is_compacted:
+        if offset > self.end:
             if self.lost and self.lost[-1][1] == self.end:
                 self.lost[-1] = (self.lost[-1][0], offset)
             else:
@@ -128,5 +136,5 @@ class RebuiltLog:
             self._append(bytes(encode_empty_batch(self.end, last_offset, max(self.log.leader_epochs.latest, 0))))
 
     def _append(self, data: bytes) -> None:
-        self.log.append_recovered(memoryview(data))
+        self.log.append_recovered(memoryview(data), may_leave_gap=True)
         self.log.advance_high_watermark(self.end)

@@ -1,12 +1,13 @@
 """`salvage_directory`: a new data directory from all that can be read whole in a damaged one, which stays as it is.
 
 Batches of L2 come first, in their order; where some are missing, those that L1 still has take their place; then what L1
-has behind them. Everything goes into L2 of the new directory, whose L1 begins behind the old one in a later epoch. At
-last the new directory is checked like any other.
+has behind them. Everything goes into L2 of the new directory, whose L1 begins behind the old one in a later epoch. The
+metadata become a snapshot. At last the new directory is checked like any other.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +16,7 @@ import attrs
 from dotkafka.broker.config import BrokerConfig
 from dotkafka.broker.groups import OFFSETS_TOPIC
 from dotkafka.broker.recovery import SHARD
-from dotkafka.broker.shard import snapshot_name
+from dotkafka.broker.shard import content_name, snapshot_name
 from dotkafka.coordinator.group_records import decode_record
 from dotkafka.errors import ApiError, DecodeError, StorageFailed, StorageUnavailable
 from dotkafka.inspection.check import check_directory, describe
@@ -25,15 +26,14 @@ from dotkafka.inspection.problems import Problems
 from dotkafka.inspection.rebuilt_log import BELIEVED_OFFSETS, LoggedBatch, RebuiltLog
 from dotkafka.inspection.report import DirectoryReport, problem_lines
 from dotkafka.inspection.scan import Scan
-from dotkafka.inspection.topics import records_of
+from dotkafka.log.partition_log import PartitionLog
 from dotkafka.metadata.image import METADATA_PARTITION
-from dotkafka.metadata.records import encode_metadata_record
+from dotkafka.metadata.snapshot import Leader, encode_metadata_snapshot
 from dotkafka.protocol.primitives import uuid_to_text
-from dotkafka.records.batch import encode_batch, iterate_records
-from dotkafka.records.record import Record
+from dotkafka.records.batch import iterate_records
 from dotkafka.storage.checkpoint_sqlite import SqliteCheckpointStore
 from dotkafka.storage.file_system import OsFileSystem
-from dotkafka.storage.spi import Changes
+from dotkafka.storage.spi import Changes, PartitionChanges, StoredRange
 from dotkafka.storage.wal_file import FileWal
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from dotkafka.clock import Instant
+    from dotkafka.inspection.contents import FoundItem
     from dotkafka.metadata.image import MetadataImage
     from dotkafka.storage.spi import TopicIdPartition
 
@@ -146,7 +147,7 @@ def salvage_directory(
         scan.run()
         source = describe(contents, scan, problems, now)
         path.mkdir(parents=True, exist_ok=True)
-        salvage = _Salvage(contents, scan, path, now)
+        salvage = _Salvage(contents, scan, path, now, is_clean=source.is_clean)
         try:
             salvage.run()
         finally:
@@ -157,10 +158,11 @@ def salvage_directory(
 
 
 class _Salvage:
-    def __init__(self, contents: Contents, scan: Scan, out: Path, now: Instant) -> None:
+    def __init__(self, contents: Contents, scan: Scan, out: Path, now: Instant, *, is_clean: bool) -> None:
         self._contents = contents
         self._scan = scan
         self._now = now
+        self._is_clean = is_clean
         self._image: MetadataImage = scan.metadata.image
         self._logs: dict[TopicIdPartition, RebuiltLog] = {}
         self._logged: dict[TopicIdPartition, list[LoggedBatch]] = {}
@@ -194,7 +196,7 @@ class _Salvage:
                 continue
             before = log.pending_bytes
             log.fill_to(batch.header.base_offset)
-            if batch.header.base_offset == log.end:
+            if batch.header.base_offset >= log.end:
                 log.append(bytes(batch.data), batch.header.record_count)
             self._pending_bytes += log.pending_bytes - before
             if self._pending_bytes >= _SAVE_BYTES:
@@ -205,7 +207,7 @@ class _Salvage:
                 self._finish(partition)
         self._save()
         self._tell_losses()
-        self._repair_metadata()
+        self._save_metadata()
 
     def partitions(self) -> list[RecoveredPartition]:
         """What the new directory has, by topic and partition."""
@@ -224,7 +226,6 @@ class _Salvage:
                 ],
             )
             for partition, log in sorted(self._logs.items())
-            if partition != METADATA_PARTITION
         ]
 
     def _topic_name(self, partition: TopicIdPartition) -> str:
@@ -232,7 +233,19 @@ class _Salvage:
         return topic.name if topic is not None else uuid_to_text(partition.topic_id)
 
     def _is_wanted(self, partition: TopicIdPartition) -> bool:
-        return partition.topic_id not in self._scan.metadata.removed and 0 <= partition.partition < _MAX_PARTITION
+        if partition == METADATA_PARTITION or not 0 <= partition.partition < _MAX_PARTITION:
+            return False
+        return partition.topic_id not in self._scan.metadata.removed
+
+    def _is_of_deleted(self, item: FoundItem) -> bool:
+        """Tell whether a batch of L1 that the checkpoint covers is of a topic whose deletion a snapshot covers too."""
+        metadata = self._scan.metadata
+        return (
+            item.sequence < self._contents.next_sequence
+            and metadata.is_whole
+            and item.partition.topic_id not in metadata.image.topics_by_id
+            and item.partition not in self._scan.logs
+        )
 
     def _is_undecodable(self, partition: TopicIdPartition, data: memoryview) -> bool:
         """Tell whether a batch of a group's records would keep a server from starting."""
@@ -248,7 +261,7 @@ class _Salvage:
 
     def _index_wal(self) -> None:
         for item in self._contents.wal_items():
-            if not self._is_wanted(item.partition):
+            if not self._is_wanted(item.partition) or self._is_of_deleted(item):
                 continue
             if item.header is None:
                 self._starts[item.partition] = max(item.offset, self._starts.get(item.partition, 0))
@@ -269,7 +282,7 @@ class _Salvage:
                 min(base_offset, start or 0),
                 self._logged.get(partition, []),
                 self._contents.file_system,
-                is_compacted=self._scan.is_compacted(partition),
+                partial(self._scan.may_lack, partition),
             )
         return log
 
@@ -284,6 +297,10 @@ class _Salvage:
                 log.restore(found.snapshot)
             except StorageFailed as error:
                 self.lost.append(f"{self._topic_name(partition)}-{partition.partition}: {error}")
+        elif found is not None:
+            log.log.compacted_to(min(found.first_dirty_offset, log.end))
+        # What it remembers has changed, perhaps nothing else.
+        self._saved_end.pop(partition, None)
         start = max(start, self._starts.get(partition, 0))
         claims = [start]
         if found is not None and found.row_end is not None:
@@ -337,32 +354,39 @@ class _Salvage:
             self.lost.append(f"entries {needed} to {first_sequence - 1} of the write-ahead log")
         elif wal.next_sequence < needed or (position is not None and wal.epoch < position[0]):
             self.lost.append("the end of the write-ahead log, if the checkpoint did not have all of it")
-        if self._contents.checkpoint is not None and position is None and self._contents.partitions:
+        if position is None and self._contents.partitions:
             self.lost.append("up to where the checkpoint covers the write-ahead log")
+        elif position is None and wal.first_sequence is None and not self._is_clean:
+            self.lost.append("everything: neither the checkpoint nor the write-ahead log can be read")
 
     # -- metadata ------------------------------------------------------------------------------------------------------
 
-    def _repair_metadata(self) -> None:
-        """Write the metadata anew if something of them is lost: behind their old end, and those before are deleted."""
-        log = self._logs.get(METADATA_PARTITION)
-        is_whole = self._scan.metadata.is_whole and not (log is not None and log.lost)
+    def _save_metadata(self) -> None:
+        """Save the metadata as a snapshot where they have ended; of topics that they have lost, what can be made up."""
+        metadata = self._scan.metadata
+        if not metadata.is_whole:
+            self.lost.append("some metadata: topics, settings or deletions may be missing")
         image, made_up = with_lost_topics(self._image, self._logs, self._store)
         self.renamed += made_up
-        if not is_whole:
-            self.lost.append("some metadata: topics, settings or deletions may be missing")
-        if is_whole and image is self._image:
-            return
-        next_producer_id = max(image.next_producer_id, self._scan.max_producer_id + 1)
+        next_producer_id = image.next_producer_id
+        if image is not self._image or not metadata.is_whole:
+            next_producer_id = max(next_producer_id, self._scan.max_producer_id + 1)
         self._image = image = attrs.evolve(image, next_producer_id=next_producer_id)
-        records = [
-            Record(0, self._now.wall_ms, None, encode_metadata_record(record))
-            for record in records_of(image, node_id=BrokerConfig().node_id, leader_epoch=self._writer.epoch)
-        ]
-        if not records:
-            return
-        log = self._log(METADATA_PARTITION, 0)
-        end = log.end
-        batch = encode_batch(records, base_offset=end, partition_leader_epoch=self._writer.epoch)
-        log.append(bytes(batch), len(records))
-        log.log.increment_log_start_offset(end)
-        self._save()
+        found = self._scan.logs.get(METADATA_PARTITION)
+        claims = (found.row_end or 0, found.end) if found is not None else ()
+        end = max(each for each in (1, metadata.end_offset, *claims) if each <= metadata.end_offset + BELIEVED_OFFSETS)
+        log = PartitionLog(METADATA_PARTITION)
+        log.restore(StoredRange(end, end), None)
+        leader = Leader(BrokerConfig().node_id, self._writer.epoch)
+        self._store.save(
+            SHARD,
+            Changes(
+                self._writer.epoch,
+                self._next_sequence,
+                partitions={METADATA_PARTITION: PartitionChanges(log_start_offset=end)},
+                snapshots={
+                    snapshot_name(METADATA_PARTITION): log.snapshot(end),
+                    content_name(METADATA_PARTITION): encode_metadata_snapshot(image, end, leader, self._now.wall_ms),
+                },
+            ),
+        )

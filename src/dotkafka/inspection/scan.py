@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from dotkafka.broker.config import BrokerConfig
+from dotkafka.broker.log_configs import LogConfigs
 from dotkafka.broker.recovery import SHARD
-from dotkafka.broker.shard import snapshot_name
+from dotkafka.broker.shard import content_name, snapshot_name
 from dotkafka.errors import StorageFailed
 from dotkafka.inspection.report import Content
 from dotkafka.inspection.topics import ReadableMetadata
+from dotkafka.log.config import LogConfig
 from dotkafka.log.snapshot import decode_snapshot
 from dotkafka.metadata.image import METADATA_PARTITION
 
@@ -48,6 +51,10 @@ class ScannedLog:
     last_timestamp_ms: int = -1
     gaps: list[tuple[int, int]] = attrs.field(factory=list)
     gap_count: int = 0
+    holes: list[tuple[int, int]] = attrs.field(factory=list)
+    """Offsets between two batches of L2, which compaction may have removed."""
+    first_dirty_offset: int = 0
+    """Up to where the log is compacted, by its snapshot."""
     is_whole: bool = True
     """Whether L2 has all that its row and its snapshot speak of."""
     snapshot: bytes | None = None
@@ -89,29 +96,51 @@ class Scan:
         for found in contents.partitions.values():
             log = self.logs[found.partition] = ScannedLog(found.log_start_offset, found.end_offset)
             log.start = log.end = found.log_start_offset or 0
-        self._by_snapshot_name = {snapshot_name(partition): partition for partition in self.logs}
+        self._log_configs = LogConfigs(BrokerConfig())
 
     def run(self) -> None:
         """Read everything."""
         checkpoint = self._contents.checkpoint
         if checkpoint is not None:
             checkpoint.check_integrity()
+            snapshots = dict(checkpoint.snapshots(SHARD))
+            metadata_log = self.logs.get(METADATA_PARTITION)
+            self.metadata.begin(
+                snapshots.get(content_name(METADATA_PARTITION)), metadata_log.row_start if metadata_log else None
+            )
             for batch in self._contents.checkpoint_batches():
                 self._stored(batch)
             self._check_ends()
-            for name, data in checkpoint.snapshots(SHARD):
-                self._check_snapshot(name, data)
-            self._check_snapshots_are_there()
+            for partition, log in self.logs.items():
+                self._read_snapshot(partition, log, snapshots.get(snapshot_name(partition)))
         for item in self._contents.wal_items():
             self._logged(item)
+        # From here on it is known which topics are compacted.
+        for partition, log in self.logs.items():
+            for first, end in log.holes:
+                if not self.may_lack(partition, end):
+                    log.missing(first, end)
+            self._check_snapshot(partition, log)
         self._check_sequences()
         self._report_gaps()
         self._check_topics()
 
-    def is_compacted(self, partition: TopicIdPartition) -> bool:
-        """Tell whether offsets of a partition may be missing."""
-        topic = self.metadata.image.topics_by_id.get(partition.topic_id)
-        return topic is not None and "compact" in topic.configs.get("cleanup.policy", "")
+    def log_config(self, topic_id: bytes) -> LogConfig:
+        """Return the settings that hold for the logs of a topic, by the metadata."""
+        topic = self.metadata.image.topics_by_id.get(topic_id)
+        return self._log_configs.of(topic, self.metadata.image) if topic is not None else LogConfig()
+
+    def may_lack(self, partition: TopicIdPartition, end: int) -> bool:
+        """Tell whether it may have been compaction that left a hole up to, not including, `end` in L2.
+
+        A pass under way has not told how far it is, so of a topic that is compacted now that is any hole; of another
+        one those below where the last pass has ended. Behind its last batch nothing is ever removed. Where L2 itself
+        is damaged, a hole is taken for damage too.
+        """
+        log = self.logs.get(partition)
+        if log is None or log.row_end is None or end > log.batches_end or self._contents.is_doubtful(partition):
+            return False
+        return end <= log.first_dirty_offset or self.log_config(partition.topic_id).is_compacted
 
     def _place(self, partition: TopicIdPartition) -> str:
         if partition == METADATA_PARTITION:
@@ -134,7 +163,7 @@ class Scan:
             )
             return
         if header.base_offset > log.end and log.row_start is not None:
-            log.missing(log.end, header.base_offset)
+            log.holes.append((log.end, header.base_offset))
         if not log.leader_epoch <= header.partition_leader_epoch <= self.epoch:
             log.is_whole = False
             self._report(
@@ -150,7 +179,7 @@ class Scan:
         if header.next_offset > log.start:
             log.visible_bytes += header.size_bytes
             if partition == METADATA_PARTITION:
-                self.metadata.replay(data)
+                self.metadata.replay(header, data)
 
     def _check_ends(self) -> None:
         for partition, log in self.logs.items():
@@ -166,39 +195,44 @@ class Scan:
                     f"its batches in L2 end at {log.end}, but it is said to end at {log.row_end}",
                 )
 
-    def _check_snapshot(self, name: str, data: bytes) -> None:
-        partition = self._by_snapshot_name.get(name)
-        if partition is None:
+    def _read_snapshot(self, partition: TopicIdPartition, log: ScannedLog, data: bytes | None) -> None:
+        if data is None:
             return
-        log = self.logs[partition]
         try:
-            snapshot = decode_snapshot(data)
+            log.first_dirty_offset = decode_snapshot(data).first_dirty_offset
         except StorageFailed as error:
             self._report("checkpoint-snapshot", self._place(partition), str(error))
             log.is_whole = False
+        else:
+            log.snapshot = data
+
+    def _check_snapshot(self, partition: TopicIdPartition, log: ScannedLog) -> None:
+        if log.snapshot is None:
+            if log.is_whole and log.checkpoint.batches:
+                log.is_whole = False
+                self._report("checkpoint-snapshot", self._place(partition), "has no snapshot")
             return
-        log.snapshot = data
+        snapshot = decode_snapshot(log.snapshot)
         if snapshot.end_offset != log.row_end:
             what = f"its snapshot is of offset {snapshot.end_offset}, but its batches are said to end at {log.row_end}"
             self._report("checkpoint-snapshot", self._place(partition), what)
             log.is_whole = False
         elif not self._fits(snapshot, log, partition):
-            what = f"its snapshot is of another log start than {log.start}"
+            what = f"its snapshot is of another log start than {log.row_start}"
             self._report("checkpoint-snapshot", self._place(partition), what)
             log.is_whole = False
 
     def _fits(self, snapshot: LogSnapshot, log: ScannedLog, partition: TopicIdPartition) -> bool:
         """Tell whether what a snapshot knows of batches can be about those that are there."""
-        if not log.is_whole or _has_no_extents(log.snapshot) or self.is_compacted(partition):
+        is_replaced = (
+            partition == METADATA_PARTITION
+            or snapshot.first_dirty_offset > 0
+            or self.log_config(partition.topic_id).is_compacted
+        )
+        if is_replaced or not log.is_whole or _has_no_extents(log.snapshot):
             return True
-        is_of_start = all(extent.next_offset > log.start for extent in snapshot.extents)
+        is_of_start = all(extent.next_offset > (log.row_start or 0) for extent in snapshot.extents)
         return is_of_start and sum(extent.size_bytes for extent in snapshot.extents) >= log.visible_bytes
-
-    def _check_snapshots_are_there(self) -> None:
-        for partition, log in self.logs.items():
-            if log.snapshot is None and log.is_whole and log.checkpoint.batches:
-                log.is_whole = False
-                self._report("checkpoint-snapshot", self._place(partition), "has no snapshot")
 
     def _logged(self, item: FoundItem) -> None:
         header = item.header
@@ -228,7 +262,7 @@ class Scan:
         log.end = header.next_offset
         log.count(header, log.wal)
         if item.partition == METADATA_PARTITION:
-            self.metadata.replay(item.data)
+            self.metadata.replay(header, item.data)
 
     def _check_sequences(self) -> None:
         contents, wal = self._contents, self._contents.wal
@@ -256,7 +290,7 @@ class Scan:
 
     def _report_gaps(self) -> None:
         for partition, log in self.logs.items():
-            if not log.gap_count or self.is_compacted(partition) or partition.topic_id in self.metadata.removed:
+            if not log.gap_count or partition.topic_id in self.metadata.removed:
                 continue
             missing = ", ".join(f"{first} to {end - 1}" for first, end in log.gaps[:10])
             more = f" and {log.gap_count - 10} more" if log.gap_count > 10 else ""

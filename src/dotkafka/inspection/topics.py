@@ -6,21 +6,15 @@ from typing import TYPE_CHECKING, Final
 
 from dotkafka.broker.metadata_log import CLUSTER_ID_CONFIG
 from dotkafka.errors import ApiError, DecodeError
-from dotkafka.metadata.image import BROKER_RESOURCE, TOPIC_RESOURCE, ConfigResource, MetadataImage
+from dotkafka.metadata.image import BROKER_RESOURCE, ConfigResource, MetadataImage
 from dotkafka.metadata.records import decode_metadata_record
-from dotkafka.protocol.messages.metadata_records import (
-    ConfigRecord,
-    PartitionRecord,
-    ProducerIdsRecord,
-    RemoveTopicRecord,
-    TopicRecord,
-)
+from dotkafka.metadata.snapshot import decode_metadata_snapshot
+from dotkafka.protocol.messages.metadata_records import RemoveTopicRecord
 from dotkafka.records.batch import iterate_records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from dotkafka.metadata.image import MetadataRecord
+    from dotkafka.records.batch import BatchHeader
     from dotkafka.storage.spi import Buffer
     from dotkafka.storage.wal_inspection import Report
 
@@ -30,7 +24,7 @@ _CLUSTER: Final = ConfigResource(BROKER_RESOURCE, "")
 
 
 class ReadableMetadata:
-    """Reads the batches of the metadata partition in order; tells `report` what makes no sense."""
+    """Reads the snapshot, then the batches of the metadata partition in order; tells `report` what makes no sense."""
 
     def __init__(self, report: Report) -> None:
         self._report = report
@@ -40,6 +34,8 @@ class ReadableMetadata:
         """Topics that were deleted."""
         self.is_whole = True
         """Whether every record was read and made sense."""
+        self.end_offset = 0
+        """Up to where they were read."""
 
     @property
     def image(self) -> MetadataImage:
@@ -52,8 +48,26 @@ class ReadableMetadata:
         """The cluster's id."""
         return self.image.configs.get(_CLUSTER, {}).get(CLUSTER_ID_CONFIG)
 
-    def replay(self, batch: Buffer) -> None:
-        """Read one batch."""
+    def begin(self, snapshot: bytes | None, log_start_offset: int | None) -> None:
+        """Read what stands for the records below the log start, which is None if that is not known."""
+        if snapshot is not None:
+            try:
+                self.end_offset, self._unapplied = decode_metadata_snapshot(snapshot)
+            except (DecodeError, ApiError) as error:
+                self._refuse(f"the snapshot is damaged: {error}")
+                return
+        if log_start_offset is None:
+            return
+        if snapshot is None and log_start_offset > 0:
+            self._refuse(f"the log begins at offset {log_start_offset}, and no snapshot stands for what was before")
+        elif self.end_offset != log_start_offset:
+            self._refuse(f"the log begins at offset {log_start_offset}, but the snapshot ends at {self.end_offset}")
+
+    def replay(self, header: BatchHeader, batch: Buffer) -> None:
+        """Read one batch, unless the snapshot stands for it."""
+        if header.next_offset <= self.end_offset:
+            return
+        self.end_offset = header.next_offset
         try:
             for record in iterate_records(batch):
                 decoded = decode_metadata_record(record.value or b"")
@@ -82,28 +96,3 @@ class ReadableMetadata:
     def _refuse(self, what: str) -> None:
         self.is_whole = False
         self._report("metadata", "__cluster_metadata", what)
-
-
-def records_of(image: MetadataImage, *, node_id: int, leader_epoch: int) -> Iterator[MetadataRecord]:
-    """Yield records that make the image."""
-    for resource, configs in image.configs.items():
-        for name, value in configs.items():
-            yield ConfigRecord(
-                resource_type=resource.resource_type, resource_name=resource.name, name=name, value=value
-            )
-    if image.next_producer_id:
-        yield ProducerIdsRecord(broker_id=node_id, broker_epoch=leader_epoch, next_producer_id=image.next_producer_id)
-    for topic in image.topics_by_id.values():
-        yield TopicRecord(name=topic.name, topic_id=topic.topic_id)
-        for name, value in topic.configs.items():
-            yield ConfigRecord(resource_type=TOPIC_RESOURCE, resource_name=topic.name, name=name, value=value)
-        for index in range(topic.partition_count):
-            yield PartitionRecord(
-                partition_id=index,
-                topic_id=topic.topic_id,
-                replicas=(node_id,),
-                isr=(node_id,),
-                leader=node_id,
-                leader_epoch=leader_epoch,
-                partition_epoch=0,
-            )

@@ -193,20 +193,21 @@ class PartitionLog:
             data=data,
         )
 
-    def append_recovered(self, data: memoryview) -> None:
+    def append_recovered(self, data: memoryview, *, may_leave_gap: bool = False) -> None:
         """Append batches that have their offsets, as L1 gives them back at restart. What the log has is skipped.
 
-        `data` is kept, and must not change. The high watermark stays where it is.
+        `data` is kept, and must not change. The high watermark stays where it is. Only what compaction has left may
+        leave gaps.
 
         Raises:
-            StorageFailed: the batches leave a gap after the log end, or are none.
+            StorageFailed: the batches leave a gap after the log end that they may not, or are none.
         """
         try:
             for position, header in batch_headers(data):
                 log_end_offset = self._offsets.log_end_offset
                 if header.next_offset <= log_end_offset:
                     continue
-                if header.base_offset != log_end_offset:
+                if header.base_offset < log_end_offset or (header.base_offset > log_end_offset and not may_leave_gap):
                     raise StorageFailed(
                         f"partition {self.partition}: a batch at offset {header.base_offset} is to follow the log end "
                         f"offset {log_end_offset}"

@@ -44,6 +44,8 @@ class Driver:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_deadline_ms = 0
         self._idle: asyncio.Future[None] | None = None
+        self.failed: asyncio.Future[Exception] = loop.create_future()
+        """Done when a bug of ours has left the broker in a state that nobody knows: no more steps are taken."""
 
     def attach(self, connection: Connection, sender: ResponseSender) -> None:
         """From now on tell `sender` when `connection` is ready."""
@@ -62,7 +64,9 @@ class Driver:
             self._loop.call_soon(self._step)
 
     async def shut_down(self) -> None:
-        """Have the broker answer who waits and checkpoint what it has; return once it is idle."""
+        """Have the broker answer who waits and checkpoint what it has; return once it is idle, at once if it failed."""
+        if self.failed.done():
+            return
         self._idle = self._loop.create_future()
         self.broker.begin_shutdown(self.clock.now())
         self.schedule()
@@ -83,11 +87,38 @@ class Driver:
             _logger.debug("storage work ended after its event loop")
 
     def _completed(self, work: StorageWork) -> None:
-        self.broker.complete(work, self.clock.now())
-        self.schedule()
+        if self.failed.done():
+            return
+        try:
+            self.broker.complete(work, self.clock.now())
+        except Exception as error:  # noqa: BLE001 (whatever it is, it is told)
+            self._fail(error)
+        else:
+            self.schedule()
 
     def _step(self) -> None:
         self._is_scheduled = False
+        try:
+            self._take_step()
+        except Exception as error:  # noqa: BLE001 (whatever it is, it is told)
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """Stand still for good, and let nobody wait: what is acknowledged is durable, and a start finds it."""
+        _logger.critical("the broker has failed, and serves nobody any more", exc_info=error)
+        self._is_scheduled = True
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)
+        if not self.failed.done():
+            self.failed.set_result(error)
+        now = self.clock.now()
+        for connection, sender in tuple(self._senders.items()):
+            connection.is_closing = True
+            sender.send_responses(now)
+
+    def _take_step(self) -> None:
         now = self.clock.now()
         try:
             deadline_ms = self.broker.next_deadline_ms()

@@ -109,7 +109,14 @@ class Server:
         except BaseException:
             await self.stop()
             raise
+        self._driver.failed.add_done_callback(lambda _failed: self._close_to_clients())
         self._driver.schedule()
+
+    def _close_to_clients(self) -> None:
+        """The broker has failed: no client may wait for it."""
+        for listener in self._listeners:
+            listener.close()
+        self._connections.abort()
 
     async def stop(self) -> None:
         """Stop cleanly: accept no more, answer who waits, make everything durable, and close.

@@ -72,6 +72,8 @@ class CheckpointInspection:
         journal = path.with_name(path.name + "-journal")
         if journal.exists() and journal.stat().st_size:
             self._undo_cut_save(journal)
+        self.is_damaged = False
+        """Whether SQLite has found damage so far: rows may be missing that nobody knows of."""
         self.is_newer = False
         """Whether a newer dotkafka has made it."""
         self._connection = connect_read_only(self.readable_path)
@@ -90,8 +92,10 @@ class CheckpointInspection:
         try:
             for (text,) in self._connection.execute(f"PRAGMA integrity_check({_INTEGRITY_ROWS})"):
                 if text != "ok":
+                    self.is_damaged = True
                     self._report("checkpoint-file", str(self._path), f"SQLite says: {' '.join(str(text).split())}")
         except sqlite3.Error as error:
+            self.is_damaged = True
             self._report("checkpoint-file", str(self._path), f"SQLite cannot check it: {error}")
 
     def position(self, shard: int) -> tuple[int, int] | None:
@@ -144,14 +148,36 @@ class CheckpointInspection:
                 yield name, data
 
     def groups(self) -> Iterator[FoundGroup]:
-        """Yield all groups in the order in which they were added, so those of one partition by offset."""
-        columns = "partition_id, base_offset, last_offset, max_timestamp_ms, layout, data"
-        for row in self._rows("batch_groups", "group_id", columns):
-            group = FoundGroup(*row)
-            if all(isinstance(number, int) for number in row[:5]) and all(isinstance(blob, bytes) for blob in row[5:]):
-                yield group
+        """Yield all groups by partition and offset. Compaction adds groups later that stand before others."""
+        keys: list[tuple[int, int, int]] = []
+        for group_id, row_id, base_offset in self._rows("batch_groups", "group_id", "partition_id, base_offset"):
+            if isinstance(row_id, int) and isinstance(base_offset, int):
+                keys.append((row_id, base_offset, group_id))
             else:
-                self._report("checkpoint-batch", f"{self._path}, group {row[0]}", "has values of the wrong kind")
+                self._report_group(group_id, "has values of the wrong kind")
+        keys.sort()
+        query = (
+            "SELECT group_id, partition_id, base_offset, last_offset, max_timestamp_ms, layout, data"
+            " FROM batch_groups NOT INDEXED WHERE group_id = ?"
+        )
+        for _, _, group_id in keys:
+            try:
+                row = self._connection.execute(query, (group_id,)).fetchone()
+            except sqlite3.Error as error:
+                self._report_group(group_id, f"cannot be read: {error}")
+                continue
+            if row is None:
+                self._report_group(group_id, "cannot be found by its key")
+            elif all(isinstance(number, int) for number in row[:5]) and all(
+                isinstance(blob, bytes) for blob in row[5:]
+            ):
+                yield FoundGroup(*row)
+            else:
+                self._report_group(group_id, "has values of the wrong kind")
+
+    def _report_group(self, group_id: int, what: str) -> None:
+        self.is_damaged = True
+        self._report("checkpoint-batch", f"{self._path}, group {group_id}", what)
 
     def is_denied(self, group: FoundGroup) -> bool:
         """Tell whether the index says that a group belongs to another partition, or ends at another offset."""
@@ -173,6 +199,7 @@ class CheckpointInspection:
             (version,) = self._connection.execute("PRAGMA user_version").fetchone()
             tables = {name for (name,) in self._connection.execute("SELECT name FROM sqlite_schema")}
         except sqlite3.Error as error:
+            self.is_damaged = True
             self._report("checkpoint-file", str(self._path), f"SQLite cannot open it: {error}")
             return False
         if version == 0 and not tables:
@@ -230,6 +257,7 @@ class CheckpointInspection:
             except sqlite3.Error as error:
                 if "no such table" in str(error):
                     return
+                self.is_damaged = True
                 behind = "at its beginning" if position == _LEAST else f"behind key {position}"
                 self._report("checkpoint-file", str(self._path), f"table {table} cannot be read {behind}: {error}")
                 following = self._next_readable(table, key, position)

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
 from dotkafka.broker.dispatch import handles
-from dotkafka.errors import ApiError, StorageError
+from dotkafka.errors import ApiError, DecodeError, StorageError
 from dotkafka.log.partition_log import COLD, Cold
 from dotkafka.protocol.error_codes import ErrorCode
 from dotkafka.protocol.messages.fetch import (
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from dotkafka.broker.storage_work import ReadWork
     from dotkafka.clock import Instant
     from dotkafka.log.partition_log import PartitionLog
+    from dotkafka.metadata.image import TopicImage
     from dotkafka.storage.spi import Buffer
 
 READ_COMMITTED: Final = 1
@@ -181,11 +182,11 @@ class Reading:
     def _read(self, partition: FetchedPartition) -> PartitionData:
         key = partition.key
         try:
-            _, log = self._broker.partition(
+            topic, log = self._broker.partition(
                 key.topic_id if self._version >= FIRST_VERSION_WITH_TOPIC_IDS else key.topic, key.partition
             )
             self._broker.check_leader_epoch(partition.current_leader_epoch)
-            return self._read_log(partition, log)
+            return self._read_log(partition, topic, log)
         except ApiError as error:
             self._must_answer = True
             return PartitionData(
@@ -197,7 +198,7 @@ class Reading:
                 records=b"",
             )
 
-    def _read_log(self, partition: FetchedPartition, log: PartitionLog) -> PartitionData:
+    def _read_log(self, partition: FetchedPartition, topic: TopicImage, log: PartitionLog) -> PartitionData:
         self.logs.append(log)
         data = PartitionData(
             partition_index=partition.key.partition,
@@ -222,9 +223,11 @@ class Reading:
             if given is None:
                 self.cold.append((partition, log))
                 return data
-            if isinstance(given, StorageError):
-                raise ApiError(ErrorCode.KAFKA_STORAGE_ERROR, str(given))
-            batches = self._fit(given, up_to)
+            try:
+                batches = self._fit(given, up_to)
+            except (StorageError, DecodeError) as error:
+                damage = self._broker.damage
+                raise damage.refusal(topic.name, log.partition, partition.fetch_offset, error) from error
         if batches and self._version < FIRST_VERSION_WITH_ZSTD and _has_zstd(batches):
             raise ApiError(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, "zstd takes Fetch version 10 or newer (KIP-110)")
         if batches:
@@ -238,18 +241,31 @@ class Reading:
                 ]
         return data
 
-    def _fit(self, batches: Sequence[Buffer], up_to: int) -> Sequence[Buffer]:
-        """Return the batches from L2 that the request has room for; at least one, if there is nothing else yet."""
+    def _fit(self, given: Sequence[Buffer] | StorageError, up_to: int) -> Sequence[Buffer]:
+        """Return the batches from L2 that the request has room for; at least one, if there is nothing else yet.
+
+        Their CRCs are for the consumer to check, as in Kafka.
+
+        Raises:
+            StorageError: they could not be read.
+            DecodeError: the first one is none; what follows others is left to the next request.
+        """
+        if isinstance(given, StorageError):
+            raise given
         fitting: list[Buffer] = []
         room = self._bytes_left
-        for data in batches:
-            view = memoryview(data)
-            for position, header in batch_headers(view):
-                too_much = header.size_bytes > room and (fitting or self._size_bytes)
-                if too_much or header.next_offset > up_to:
-                    return fitting
-                fitting.append(view[position : position + header.size_bytes])
-                room -= header.size_bytes
+        try:
+            for data in given:
+                view = memoryview(data)
+                for position, header in batch_headers(view):
+                    too_much = header.size_bytes > room and (fitting or self._size_bytes)
+                    if too_much or header.next_offset > up_to:
+                        return fitting
+                    fitting.append(view[position : position + header.size_bytes])
+                    room -= header.size_bytes
+        except DecodeError:
+            if not fitting:
+                raise
         return fitting
 
     def _diverges(self, partition: FetchedPartition, log: PartitionLog, data: PartitionData) -> bool:

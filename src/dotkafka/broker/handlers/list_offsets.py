@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from dotkafka.broker.dispatch import handles
-from dotkafka.errors import ApiError
+from dotkafka.errors import ApiError, DecodeError, StorageError
 from dotkafka.log.partition_log import COLD
 from dotkafka.log.timestamps import TimestampOffset, find_max_timestamp, find_timestamp
 from dotkafka.protocol.error_codes import ErrorCode
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from dotkafka.broker.broker import Broker
     from dotkafka.broker.connection import Exchange
-    from dotkafka.broker.storage_work import ReadWork, TimestampSearchWork
+    from dotkafka.broker.storage_work import TimestampSearchWork
     from dotkafka.log.partition_log import PartitionLog
 
 READ_COMMITTED: Final = 1
@@ -108,7 +108,7 @@ class Lookup:
         if found is not COLD:
             return found or NOTHING_FOUND
         search = self._broker.shard.search_timestamp(log, timestamp, log.log_start_offset)
-        self._wait(search, answer, lambda: _found_in_l2(log, search, timestamp, up_to))
+        self._wait(search, log, answer, lambda: _found_in_l2(log, search, timestamp, up_to))
         return None
 
     def _find_max_timestamp(
@@ -121,12 +121,13 @@ class Lookup:
         if largest is None:
             return NOTHING_FOUND
         search = self._broker.shard.search_timestamp(log, largest.max_timestamp_ms, largest.base_offset)
-        self._wait(search, answer, lambda: find_max_timestamp(search.batch) if search.batch is not None else None)
+        self._wait(search, log, answer, lambda: find_max_timestamp(search.batch) if search.batch is not None else None)
         return None
 
     def _wait(
         self,
-        work: ReadWork | TimestampSearchWork,
+        work: TimestampSearchWork,
+        log: PartitionLog,
         answer: ListOffsetsPartitionResponse,
         find: Callable[[], TimestampOffset | None],
     ) -> None:
@@ -134,9 +135,7 @@ class Lookup:
 
         def then() -> None:
             try:
-                if work.error is not None:
-                    raise ApiError(ErrorCode.KAFKA_STORAGE_ERROR, str(work.error))
-                self._fill(answer, find() or NOTHING_FOUND)
+                self._fill(answer, self._found(work, log, find) or NOTHING_FOUND)
             except ApiError as error:
                 answer.error_code = error.error_code
             self._outstanding -= 1
@@ -145,6 +144,18 @@ class Lookup:
 
         self._outstanding += 1
         self._broker.when_read(work, then)
+
+    def _found(
+        self, work: TimestampSearchWork, log: PartitionLog, find: Callable[[], TimestampOffset | None]
+    ) -> TimestampOffset | None:
+        try:
+            if work.error is not None:
+                raise work.error
+            return find()
+        except (StorageError, DecodeError) as error:
+            topic = self._broker.metadata.topics_by_id.get(log.partition.topic_id)
+            name = topic.name if topic is not None else "a deleted topic"
+            raise self._broker.damage.refusal(name, log.partition, work.start_offset, error) from error
 
     def _fill(self, answer: ListOffsetsPartitionResponse, found: TimestampOffset) -> None:
         if self._exchange.version == 0:
