@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from dotkafka.errors import StorageFailed, StorageUnavailable
 from dotkafka.storage.checkpoint_groups import _SELECT_GROUPS
-from dotkafka.storage.checkpoint_sqlite import SCHEMA_VERSION, SqliteCheckpointStore
+from dotkafka.storage.checkpoint_sqlite import SCHEMA_VERSION, SqliteCheckpointStore, connect_read_only
 from dotkafka.storage.memory import MemoryCheckpointStore
 from dotkafka.storage.spi import (
     Changes,
@@ -388,3 +388,19 @@ def test_a_used_up_quota_passes_like_a_full_disk(error_number: int) -> None:
     assert store.load(0) is None
     store.save(0, Changes(epoch=1, next_sequence=1))
     assert store.load(0) is not None
+
+
+@pytest.mark.parametrize(
+    ("statement", "error"),
+    [
+        ("WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n", "interrupted"),
+        ("SELECT zeroblob(1000000000)", "too big"),
+    ],
+)
+def test_reading_what_may_be_damaged_is_bounded(tmp_path, statement, error):
+    """Pages that lead in circles do not keep it busy for ever, and a value is not longer than the file."""
+    SqliteCheckpointStore(tmp_path / "checkpoint.sqlite").close()
+    with contextlib.closing(connect_read_only(tmp_path / "checkpoint.sqlite")) as connection:
+        assert connection.execute("SELECT count(*) FROM shards").fetchone() == (0,)
+        with pytest.raises(sqlite3.Error, match=error):
+            connection.execute(statement).fetchone()

@@ -24,6 +24,8 @@ from dotkafka.storage.wal_inspection import Report
 _LEAST = -(2**62)
 _MOST_STEPS = 62
 _INTEGRITY_ROWS = 20
+_MOST_GAPS = 1000
+"""How many damaged places of a table are passed over before the rest of it is given up."""
 
 
 class FoundPartition(NamedTuple):
@@ -246,14 +248,14 @@ class CheckpointInspection:
         position = _LEAST
         selected = f"{key}, {columns}" if columns else key
         query = f"SELECT {selected} FROM {table} NOT INDEXED WHERE {key} > ? ORDER BY {key}"  # noqa: S608 (names of our own)
-        while True:
+        for _ in range(_MOST_GAPS):
             try:
                 for row in self._connection.execute(query, (position,)):
                     if not isinstance(row[0], int) or row[0] <= position:
                         raise sqlite3.DatabaseError("keys out of order")
                     position = row[0]
                     yield row
-                break
+                return
             except sqlite3.Error as error:
                 if "no such table" in str(error):
                     return
@@ -264,6 +266,7 @@ class CheckpointInspection:
                 if following is None:
                     return
                 position = following
+        self._report("checkpoint-file", str(self._path), f"table {table} is given up behind key {position}")
 
     def _next_readable(self, table: str, key: str, position: int) -> int | None:
         """Return a key to go on behind, larger than `position`; None if there is nothing more."""

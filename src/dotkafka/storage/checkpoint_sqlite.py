@@ -14,6 +14,7 @@ nothing to save, `sweep` goes on with it.
 """
 
 import contextlib
+import itertools
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -40,6 +41,10 @@ _BUSY_TIMEOUT_S = 30.0
 """How long a read waits for a save, and a save for reads."""
 _REMOVED_GROUPS_PER_SAVE = 256
 _RELEASED_PAGES_PER_SAVE = 64
+
+_STEPS_PER_CALL = 10_000
+"""How often a file that is only read is looked after; it takes a millisecond or less."""
+_FREE_CALLS = 1000
 
 _PASSING_CONDITIONS = frozenset(
     {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_CANTOPEN}
@@ -266,9 +271,20 @@ def _check_version(connection: sqlite3.Connection, path: Path) -> int:
 
 
 def connect_read_only(path: Path) -> sqlite3.Connection:
-    """Open a file that nobody changes, without locks and without a look at its journal."""
+    """Open a file that nobody changes, without locks and without a look at its journal.
+
+    The file may be damaged: pages may refer to each other in circles, and values claim any size. So no value is longer
+    than the file, and all statements together take no more of SQLite's steps than reading it whole several times does;
+    then they are interrupted.
+    """
     uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
-    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    size_bytes = path.stat().st_size
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, min(size_bytes + _PAGE_BYTES, 2**31 - 1))
+    calls = itertools.count()
+    most_calls = _FREE_CALLS + size_bytes // _STEPS_PER_CALL
+    connection.set_progress_handler(lambda: next(calls) > most_calls, _STEPS_PER_CALL)
+    return connection
 
 
 def _statements(script: str) -> Iterator[str]:
