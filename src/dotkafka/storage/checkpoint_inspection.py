@@ -255,7 +255,7 @@ class CheckpointInspection:
                         raise sqlite3.DatabaseError("keys out of order")
                     position = row[0]
                     yield row
-                return
+                break
             except sqlite3.Error as error:
                 if "no such table" in str(error):
                     return
@@ -266,7 +266,8 @@ class CheckpointInspection:
                 if following is None:
                     return
                 position = following
-        self._report("checkpoint-file", str(self._path), f"table {table} is given up behind key {position}")
+        else:
+            self._report("checkpoint-file", str(self._path), f"table {table} is given up behind key {position}")
 
     def _next_readable(self, table: str, key: str, position: int) -> int | None:
         """Return a key to go on behind, larger than `position`; None if there is nothing more."""
