@@ -30,6 +30,14 @@ ALL_KINDS = {"open", "list", "read", "create", "allocate", "write", "sync", "syn
 NAME = ModelTopicPartition("t", 0)
 
 
+@pytest.fixture
+def unlogged():
+    """Let no log record keep an error, and with it all the files of its run, until the test ends."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
 def run_with(
     seed: int, faults: FailingCalls, make_checkpoints: MakeCheckpoints | None = None, steps: int = STEPS
 ) -> CrashWorkload:
@@ -60,6 +68,7 @@ def number_of_calls(seed: int) -> int:
     return len(none.calls)
 
 
+@pytest.mark.usefixtures("unlogged")
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("error_number", [*PASSING, *FINAL], ids=errno.errorcode.get)
 def test_every_call_fails_once(seed, error_number):
@@ -73,6 +82,7 @@ def test_every_call_fails_once(seed, error_number):
         assert any(isinstance(failure, StorageFailed) for failure in workload.failures) == is_final, failed
 
 
+@pytest.mark.usefixtures("unlogged")
 @pytest.mark.parametrize("error_number", [errno.ENOSPC, errno.EIO], ids=errno.errorcode.get)
 def test_every_call_of_sqlite_fails_once(error_number):
     """No checkpoint is believed that is not there: the log is trimmed by those only that are.
