@@ -22,10 +22,8 @@ FAILING_CALLS: Final = Instrument("failing calls", _pytest("tests/broker/test_st
 STORAGE: Final = Instrument("storage conformance", _pytest("tests/storage"))
 SIMULATION: Final = Instrument("simulation", ("fuzz/simulation.py", "--seeds", "20", "--processes", "1"))
 MODELS: Final = Instrument(
-    "models",
-    _pytest(
-        "tests/log/test_partition_log_model.py", "tests/broker/test_broker_model.py", "tests/broker/test_recovery.py"
-    ),
+    "models of log and broker",
+    _pytest("tests/log", "tests/broker/test_broker_model.py", "tests/broker/test_recovery.py"),
 )
 GROUPS: Final = Instrument("group scenarios and invariants", _pytest("tests/coordinator"))
 RETENTION: Final = Instrument("retention", _pytest("tests/broker/test_retention.py"))
