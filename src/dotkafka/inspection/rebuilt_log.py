@@ -10,6 +10,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dotkafka.log.partition_log import PartitionLog
+from dotkafka.log.snapshot import encode_snapshot
 from dotkafka.records.batch import encode_empty_batch
 from dotkafka.storage.spi import PartitionChanges, StoredRange
 
@@ -110,7 +111,7 @@ class RebuiltLog:
 
     def changes(self) -> tuple[PartitionChanges, bytes]:
         """Return what is to be saved, and the snapshot that belongs to it."""
-        return self.log.changes_for_checkpoint(), self.log.snapshot(self.end)
+        return self.log.changes_for_checkpoint(), encode_snapshot(self.log.snapshot(self.end))
 
     def saved(self) -> None:
         """Forget what was saved."""

@@ -166,14 +166,14 @@ class LogState:
             leader_epochs=self.leader_epochs.entries(end_offset),
             producers=self.producers.entries(end_offset),
             transactions=self.transactions.image(end_offset),
-            extents=list(self._extents_at(log_start_offset, end_offset)),
+            extents=self._extents_at(log_start_offset, end_offset),
             first_dirty_offset=self.first_dirty_offset,
         )
 
     def checkpointed(self, log_start_offset: int, end_offset: int) -> None:
         """Give up going back beyond `end_offset`. The tail learns of it later."""
         self._saved_max_timestamp = self._max_timestamp_at(end_offset)
-        self._extents = self._extents_at(log_start_offset, end_offset)
+        self._extents.extend(self._tail.extents(self._unsaved_offset(log_start_offset), end_offset))
         self.producers.checkpointed(end_offset)
         self.transactions.checkpointed(end_offset)
 
@@ -187,7 +187,7 @@ class LogState:
         self.leader_epochs = LeaderEpochs(snapshot.leader_epochs)
         self.producers = ProducerStates(snapshot.producers)
         self.transactions = Transactions(snapshot.transactions)
-        self._extents = Extents(snapshot.extents)
+        self._extents = snapshot.extents.copy()
         self._max_timestamp = self._saved_max_timestamp = snapshot.max_timestamp
         self.first_dirty_offset = snapshot.first_dirty_offset
         self.forgotten()
@@ -195,7 +195,7 @@ class LogState:
 
     def _extents_at(self, log_start_offset: int, end_offset: int) -> Extents:
         """Return the extents up to `end_offset`, at or above the last checkpoint."""
-        extents = Extents(self._extents)
+        extents = self._extents.copy()
         extents.extend(self._tail.extents(self._unsaved_offset(log_start_offset), end_offset))
         return extents
 
