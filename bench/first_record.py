@@ -80,7 +80,7 @@ class Trace:
         try:
             yield
         finally:
-            Connection.begin, Connection.answer_given = begin, answer_given  # type: ignore[assignment, method-assign]
+            Connection.begin, Connection.answer_given = begin, answer_given  # type: ignore[method-assign]
 
     def take_seconds(self, begin: float, end: float) -> float:
         """Return how long requests were at the broker between two moments, and forget them."""
