@@ -3,8 +3,8 @@
     python bench/groups.py [--members 100] [--rounds 10] [--only rebalance heartbeats memory]
 
 - rebalance, classic: all members send JoinGroup at once, with another subscription than before, and the leader assigns;
-  until each has its assignment from SyncGroup. librdkafka's mock cluster takes no part: it refuses the SyncGroup of any
-  member but the leader when they come one right after the other.
+  until each has its assignment from SyncGroup. librdkafka's mock cluster takes no part: it answers the SyncGroup
+  of a follower with a null assignment, which Kafka's protocol does not know.
 - rebalance, consumer protocol: a member joins a group that is at rest, and later leaves it; until all are at the new
   epoch and every partition has its owner. Members give up at once what they are asked for, and all send their next
   heartbeat when all have been answered: how many such rounds it took is given, since real members make one of them in
