@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs bench bench-codec fuzz crash kill power-cuts full-disk mutants bench-restart sim golden setup clients clean
+.PHONY: help demo test check format docs bench bench-restart bench-codec fuzz crash kill power-cuts full-disk mutants sim golden setup clients clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,13 +30,17 @@ format: setup  ## Format the code and mend what the linter can mend
 docs: setup  ## Build the documentation into docs/_build
 	$(BIN)/sphinx-build -q -W -b html docs docs/_build
 
-bench: setup  ## Throughput and latency, beside librdkafka's mock cluster in the same run
+bench: setup  ## Throughput, latency and groups, beside librdkafka's mock cluster in the same run
 	$(BIN)/python bench/startup.py
-	$(BIN)/python bench/restart.py
+	$(BIN)/python bench/first_record.py
+	$(BIN)/python bench/groups.py
 	$(BIN)/python bench/broker.py
+	$(BIN)/python bench/checkpoint.py
+	$(BIN)/python bench/many_topics.py
 
-bench-restart: setup  ## Starting on data that are there: up to 10,000 partitions, after a stop and after kill -9
+bench-restart: setup  ## Starting on data that are there: up to 10,000 partitions, after a stop and after kill -9; compacted
 	$(BIN)/python bench/restart.py
+	$(BIN)/python bench/compaction.py
 
 bench-codec: setup  ## The codec, beside other Python codecs in the same run
 	$(BIN)/python bench/codec/run.py

@@ -2,7 +2,8 @@
 
     python bench/many_topics.py [--topics 10000]
 
-Each row is one request to a broker in memory, per topic: decoding it, serving it, encoding the answer.
+Each row is one request to a broker in memory, per topic: decoding it, serving it, encoding the answer, in processor
+time.
 """
 
 from __future__ import annotations
@@ -87,13 +88,13 @@ def measure(count: int) -> None:
         header = encode_request_header(RequestHeader(api.key, version, 1, "bench"))
         frame = bytearray(header + api.encode_request(version, request))
         connection = broker.connect("127.0.0.1", ("localhost", 9092), clock.now())
-        begin = time.perf_counter()
+        begin = time.thread_time()
         broker.receive(connection, frame, clock.now())
         while works := broker.take_work(clock.now()):
             for work in works:
                 work.run()
                 broker.complete(work, clock.now())
-        took = time.perf_counter() - begin
+        took = time.thread_time() - begin
         assert connection.take_responses()
         print(f"| {what} | {took * 1e6 / count:.0f} |", flush=True)
 

@@ -48,9 +48,10 @@ def test_trim(machine, writer):
 
 def test_checkpoint_read_and_search(machine):
     """What one piece of work has saved, another reads."""
-    save = CheckpointWork(machine.checkpoints, 0, changes(), inline=False)
+    save = CheckpointWork(machine.checkpoints, 0, changes(), {"late": lambda: b"encoded"}, inline=False)
     save.run()
     assert (save.lane, save.inline, save.error) == ("checkpoint", False, None)
+    assert machine.checkpoints.load(0).snapshots["late"] == b"encoded"
     read = ReadWork(machine.checkpoints, 0, PARTITION, 6, 100, inline=True)
     read.run()
     assert (read.lane, read.error, [bytes(batch) for batch in read.batches]) == ("read", None, [b"second"])

@@ -14,6 +14,7 @@ from dotkafka.log.compaction import Compacted, CompactionPass, Dirtiness, dirtin
 from dotkafka.log.config import LogConfig
 from dotkafka.log.extents import MAX_EXTENTS, Extent
 from dotkafka.log.partition_log import PartitionLog
+from dotkafka.log.snapshot import encode_snapshot
 from dotkafka.log.transactions import AbortedTransaction, read_marker
 from dotkafka.records.batch import (
     BatchHeader,
@@ -133,7 +134,7 @@ class CompactedLog(RuleBasedStateMachine):
         """Make a checkpoint."""
         end_offset = self.log.high_watermark
         changes = self.log.changes_for_checkpoint(replacement)
-        snapshots = {"log": self.log.snapshot(end_offset)}
+        snapshots = {"log": encode_snapshot(self.log.snapshot(end_offset))}
         self.store.save(0, Changes(0, 0, {PARTITION: changes}, snapshots=snapshots))
         self.log.checkpointed(end_offset)
         self.log.forget(10**9)

@@ -8,6 +8,7 @@ from dotkafka.clock import Instant
 from dotkafka.errors import ApiError, StorageFailed
 from dotkafka.log.config import LogConfig
 from dotkafka.log.partition_log import COLD, AppendResult, PartitionLog
+from dotkafka.log.snapshot import encode_snapshot
 from dotkafka.log.tail import TimestampedBatch
 from dotkafka.log.timestamps import TimestampOffset
 from dotkafka.protocol.error_codes import ErrorCode
@@ -21,7 +22,7 @@ MakeBatch = Callable[..., memoryview]
 def checkpoint(log: PartitionLog) -> bytes:
     """Make all of a log durable, take it to L2 and let L0 forget it; return the snapshot."""
     log.advance_high_watermark(log.log_end_offset)
-    snapshot = log.snapshot(log.log_end_offset)
+    snapshot = encode_snapshot(log.snapshot(log.log_end_offset))
     log.checkpointed(log.log_end_offset)
     log.forget(2**40)
     return snapshot
@@ -217,7 +218,7 @@ def test_restored_transactions(
 
 def test_restore_of_something_else(log: PartitionLog) -> None:
     """A snapshot that does not belong to the stored batches is refused; none at all leaves memory empty."""
-    snapshot = log.snapshot(0)
+    snapshot = encode_snapshot(log.snapshot(0))
     other = PartitionLog(TopicIdPartition(bytes(16), 1))
     with pytest.raises(StorageFailed, match="offset 0"):
         other.restore(StoredRange(0, 5), snapshot)

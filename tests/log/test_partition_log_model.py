@@ -14,6 +14,9 @@ from dotkafka.log.config import LogConfig
 from dotkafka.log.extents import Extent
 from dotkafka.log.partition_log import COLD, PartitionLog
 from dotkafka.log.retention import log_start_offset_after_retention
+from dotkafka.log.snapshot import LogSnapshot, encode_snapshot
+
+# from dotkafka.log.retention import log_start_offset_after_retention
 from dotkafka.protocol.error_codes import ErrorCode
 from dotkafka.records.batch import encode_batch
 from dotkafka.records.control import ControlRecord, ControlRecordType, encode_end_txn_marker
@@ -76,7 +79,7 @@ class PartitionLogMachine(RuleBasedStateMachine):
         self.high_watermark = 0
         self.checkpointed = 0
         self.leader_epoch = 0
-        self.stored: tuple[StoredRange, bytes | None] = (StoredRange(0, 0), None)
+        self.stored: tuple[StoredRange, LogSnapshot | None] = (StoredRange(0, 0), None)
 
     @initialize(epoch=st.integers(0, 3))
     def elect(self, epoch: int) -> None:
@@ -305,7 +308,9 @@ class PartitionLogMachine(RuleBasedStateMachine):
         self.cut(self.high_watermark)
         before = self.log.snapshot(self.high_watermark)
         self.log = PartitionLog(PARTITION)
-        self.log.restore(*self.stored)
+        # Encoded late, as storage work may: nothing that has happened since is in it.
+        stored_range, snapshot = self.stored
+        self.log.restore(stored_range, None if snapshot is None else encode_snapshot(snapshot))
         # L1 may still hold what L2 has: it is skipped.
         self.log.append_recovered(memoryview(b"".join(b.data for b in self.batches)))
         self.log.advance_high_watermark(self.log.log_end_offset)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dotkafka.errors import StorageFailed
-from dotkafka.log.extents import Extent
+from dotkafka.log.extents import Extent, Extents
 from dotkafka.log.producer_state import BatchMetadata, ProducerEntry
 from dotkafka.log.snapshot import LogSnapshot, decode_snapshot, encode_snapshot
 from dotkafka.log.tail import TimestampedBatch
@@ -38,11 +38,11 @@ SNAPSHOTS = st.builds(
         st.lists(tuples_of(OpenTransaction)).map(tuple),
         st.lists(tuples_of(AbortedTransaction)).map(tuple),
     ),
-    extents=st.lists(tuples_of(Extent)),
+    extents=st.lists(tuples_of(Extent)).map(Extents),
     first_dirty_offset=INTEGERS,
     heard_ms=st.dictionaries(INTEGERS, INTEGERS),
 )
-EMPTY = LogSnapshot(0, None, [], {}, TransactionsImage((), ()), [])
+EMPTY = LogSnapshot(0, None, [], {}, TransactionsImage((), ()), Extents())
 
 
 @given(snapshot=SNAPSHOTS)
@@ -66,10 +66,10 @@ def test_version_of_the_past() -> None:
     content = json.loads(encode_snapshot(EMPTY))
     content |= {"version": 1, "end_offset": 7, "max_timestamp": [50, 2]}
     del content["extents"]
-    assert decode_snapshot(json.dumps(content).encode()).extents == [Extent(7, 1, 50)]
+    assert decode_snapshot(json.dumps(content).encode()).extents == Extents([Extent(7, 1, 50)])
     assert decode_snapshot(json.dumps(content).encode()).first_dirty_offset == 0
     content |= {"end_offset": 0, "max_timestamp": None}
-    assert decode_snapshot(json.dumps(content).encode()).extents == []
+    assert decode_snapshot(json.dumps(content).encode()).extents == Extents()
 
 
 @pytest.mark.parametrize(
@@ -87,5 +87,13 @@ def test_damaged_field(name: str) -> None:
     """So is one with something else in a field."""
     content = json.loads(encode_snapshot(EMPTY))
     content[name] = "x"
+    with pytest.raises(StorageFailed):
+        decode_snapshot(json.dumps(content).encode())
+
+
+def test_extents_out_of_range() -> None:
+    """So are numbers that no offset has."""
+    content = json.loads(encode_snapshot(EMPTY))
+    content["extents"] = [[2**63, 1, 1]]
     with pytest.raises(StorageFailed):
         decode_snapshot(json.dumps(content).encode())

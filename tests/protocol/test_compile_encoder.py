@@ -10,6 +10,13 @@ from hypothesis import given, settings
 from dotkafka.errors import EncodeError
 from dotkafka.protocol.compile_encoder import PART_BYTES, compile_encoder
 from dotkafka.protocol.interpreter import encode_struct
+from dotkafka.protocol.messages.describe_configs import (
+    DESCRIBE_CONFIGS,
+    DescribeConfigsResourceResult,
+    DescribeConfigsResponse,
+    DescribeConfigsResult,
+    DescribeConfigsSynonym,
+)
 from dotkafka.protocol.messages.fetch import FETCH, FetchableTopicResponse, FetchResponse, PartitionData
 from dotkafka.protocol.messages.metadata import METADATA, MetadataResponse, MetadataResponsePartition
 from dotkafka.protocol.messages.metadata import MetadataResponseTopic as Topic
@@ -44,6 +51,51 @@ def test_equals_the_interpreter(any_message: Message[Any], message_values: Any, 
         assert b"".join(in_parts(value)) == expected
 
     check()
+
+
+def repeated(value: Any) -> Any:
+    """Return a value whose elements stand twice each, and then all once more: the same objects, with all in them."""
+    if isinstance(value, list | tuple) and value and hasattr(value[0], "struct_fields"):
+        once = [repeated(element) for element in value]
+        return [element for element in once for _ in range(2)] + once
+    if hasattr(value, "struct_fields"):
+        for name in value.struct_slots:
+            setattr(value, name, repeated(getattr(value, name)))
+    return value
+
+
+def test_lists_that_come_again(any_message: Message[Any], message_values: Any) -> None:
+    """Where the same lists stand in several elements, every one of them is written."""
+
+    @settings(max_examples=4, deadline=None)
+    @given(message_values(any_message))
+    def check(drawn: tuple[int, Any]) -> None:
+        version, value = drawn
+        value = repeated(value)
+        expected = encode_struct(any_message.layout(version), value)
+        assert any_message.encoders[version](value) == expected
+        assert b"".join(any_message.part_encoders[version](value)) == expected
+
+    check()
+
+
+def test_settings_of_many_topics() -> None:
+    """The case that it is made for, with lists that alternate and lists within the lists."""
+    synonyms = [DescribeConfigsSynonym(name="s", value=None, source=5)]
+    some, others = (
+        [DescribeConfigsResourceResult(name=f"{prefix}{number}", value="v", synonyms=synonyms) for number in range(3)]
+        for prefix in "ab"
+    )
+    results = [
+        DescribeConfigsResult(resource_type=2, resource_name=str(number), configs=configs)
+        for number, configs in enumerate([some, some, others, some, [], others, others, others, some])
+    ]
+    response = DescribeConfigsResponse(results=results)
+    for version in range(1, 5):
+        encoded = DESCRIBE_CONFIGS.encode_response(version, response)
+        assert encoded == encode_struct(DESCRIBE_CONFIGS.response.layout(version), response)
+        decoded = DESCRIBE_CONFIGS.decode_response(version, encoded).results
+        assert [list(result.configs) for result in decoded] == [list(result.configs) for result in results]
 
 
 def test_a_refusal_is_the_interpreters(any_message: Message[Any]) -> None:

@@ -261,7 +261,11 @@ class Broker:
             self.compaction.next_deadline_ms(),
             self.shard.next_deadline_ms(),
         )
-        return min((deadline for deadline in deadlines if deadline is not None), default=None)
+        earliest: int | None = None
+        for deadline in deadlines:  # without a generator: this is asked in each step
+            if deadline is not None and (earliest is None or deadline < earliest):
+                earliest = deadline
+        return earliest
 
     def handle_timeouts(self, now: Instant) -> None:
         """Do what is due: end waits, expire sessions, delete or compact old records."""

@@ -75,8 +75,10 @@ class TopicConfigs:
     def of(self, own: Mapping[str, str]) -> Sequence[EffectiveConfig]:
         """Return the settings of a topic that has the valid settings `own`, in the order of their names.
 
-        Those that it inherits are the same objects for all topics.
+        Those that it inherits are the same objects for all topics, and for topics without own ones it is the same list.
         """
+        if not own:
+            return self._inherited
         return [
             _overridden(inherited, own[inherited.definition.name]) if inherited.definition.name in own else inherited
             for inherited in self._inherited

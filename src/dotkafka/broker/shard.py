@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from dotkafka.broker import wal_entry
@@ -31,6 +32,7 @@ from dotkafka.broker.storage_work import (
 from dotkafka.broker.sweeping import Sweeping
 from dotkafka.errors import ApiError, Fenced, StorageError, StorageUnavailable
 from dotkafka.log.partition_log import PartitionLog
+from dotkafka.log.snapshot import encode_snapshot
 from dotkafka.log.tail import BATCH_OVERHEAD_BYTES
 from dotkafka.protocol.error_codes import ErrorCode
 from dotkafka.storage.spi import Changes, PartitionChanges, Replacement, TopicIdPartition
@@ -387,31 +389,30 @@ class Shard:
         # A jump of the wall clock makes no producer forgotten, or its next retry would be taken for something new.
         unhurried = now.unhurried(self._started or now)
         partitions: dict[TopicIdPartition, PartitionChanges] = {}
-        snapshots: dict[str, bytes | None] = {snapshot_name(partition): None for partition in self._deleted}
+        snapshots: dict[str, Callable[[], bytes]] = {}
         for log, end_offset in self._checkpoint_ends.items():
             log.remove_expired_producers(unhurried, self._config.producer_id_expiration_ms)
             partitions[log.partition] = log.changes_for_checkpoint(self._replacements.get(log))
-            snapshots[snapshot_name(log.partition)] = log.snapshot(end_offset)
-        contents: dict[str, Callable[[], bytes]] = {}
+            snapshots[snapshot_name(log.partition)] = partial(encode_snapshot, log.snapshot(end_offset))
         for partition, take_snapshot in self._snapshot_takers.items():
             log = self.log(partition)
             content = take_snapshot(log)
             if content is not None:
                 self._checkpoint_ends[log] = log.high_watermark
                 partitions[partition] = PartitionChanges(log_start_offset=log.high_watermark)
-                snapshots[snapshot_name(partition)] = log.snapshot(log.high_watermark)
-                contents[content_name(partition)] = content
+                snapshots[snapshot_name(partition)] = partial(encode_snapshot, log.snapshot(log.high_watermark))
+                snapshots[content_name(partition)] = content
         changes = Changes(
             epoch=self._writer.epoch,
             next_sequence=self._durable_sequence + 1,
             partitions=partitions,
             deleted=tuple(self._deleted),
-            snapshots=snapshots,
+            snapshots=dict.fromkeys(map(snapshot_name, self._deleted)),
         )
         self._dirty = set()
         self._deleted = []
         self._dirty_since_ms = None
-        self._checkpointing = CheckpointWork(self._checkpoints, self.number, changes, contents, inline=self._inline)
+        self._checkpointing = CheckpointWork(self._checkpoints, self.number, changes, snapshots, inline=self._inline)
         self._new_work.append(self._checkpointing)
 
     def _is_checkpoint_due(self, now: Instant, *, is_closing: bool) -> bool:

@@ -74,7 +74,7 @@ class TrimWork(StorageWork):
 
 
 class CheckpointWork(StorageWork):
-    """Save one checkpoint in L2, with `late_snapshots`: made here, since they take too long to be made in the core."""
+    """Save one checkpoint in L2, with `snapshots` encoded here, since that takes too long to be done in the core."""
 
     lane: Lane = "checkpoint"
 
@@ -83,7 +83,7 @@ class CheckpointWork(StorageWork):
         store: CheckpointStore,
         shard: int,
         changes: Changes,
-        late_snapshots: Mapping[str, Callable[[], bytes]] | None = None,
+        snapshots: Mapping[str, Callable[[], bytes]],
         *,
         inline: bool,
     ) -> None:
@@ -91,12 +91,11 @@ class CheckpointWork(StorageWork):
         self._store = store
         self._shard = shard
         self.changes = changes
-        self._late_snapshots = late_snapshots or {}
+        self._snapshots = snapshots
 
     def _call(self) -> None:
-        made = {name: make() for name, make in self._late_snapshots.items()}
-        changes = attrs.evolve(self.changes, snapshots={**self.changes.snapshots, **made}) if made else self.changes
-        self._store.save(self._shard, changes)
+        encoded = {name: encode() for name, encode in self._snapshots.items()}
+        self._store.save(self._shard, attrs.evolve(self.changes, snapshots={**self.changes.snapshots, **encoded}))
 
 
 class SweepWork(StorageWork):

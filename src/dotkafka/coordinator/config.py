@@ -120,6 +120,12 @@ class GroupConfig:
 
     def consumer_times(self, group_configs: Mapping[str, str]) -> ConsumerGroupTimes:
         """The times of a consumer group with these settings of its own, brought within what is allowed now."""
+        if not group_configs:
+            return ConsumerGroupTimes(
+                self.group_consumer_session_timeout_ms,
+                self.group_consumer_heartbeat_interval_ms,
+                self.group_consumer_assignment_interval_ms,
+            )
         return ConsumerGroupTimes(
             _clamped(
                 group_configs.get("consumer.session.timeout.ms", self.group_consumer_session_timeout_ms),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import attrs
 
 from dotkafka.log.partition_log import PartitionLog
+from dotkafka.log.snapshot import encode_snapshot
 from dotkafka.records.batch import encode_empty_batch, read_header
 from dotkafka.storage.spi import PartitionChanges, StoredRange
 
@@ -118,7 +119,7 @@ class RebuiltLog:
         changes = self.log.changes_for_checkpoint()
         # The log takes each batch to begin where the one before has ended; behind a hole of compaction it does not.
         batches = [batch._replace(base_offset=read_header(batch.data).base_offset) for batch in changes.batches]
-        return attrs.evolve(changes, batches=batches), self.log.snapshot(self.end)
+        return attrs.evolve(changes, batches=batches), encode_snapshot(self.log.snapshot(self.end))
 
     def saved(self) -> None:
         """Forget what was saved."""

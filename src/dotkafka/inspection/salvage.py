@@ -27,6 +27,7 @@ from dotkafka.inspection.rebuilt_log import BELIEVED_OFFSETS, LoggedBatch, Rebui
 from dotkafka.inspection.report import DirectoryReport, problem_lines
 from dotkafka.inspection.scan import Scan
 from dotkafka.log.partition_log import PartitionLog
+from dotkafka.log.snapshot import encode_snapshot
 from dotkafka.metadata.image import METADATA_PARTITION
 from dotkafka.metadata.snapshot import Leader, encode_metadata_snapshot
 from dotkafka.protocol.primitives import uuid_to_text
@@ -385,7 +386,7 @@ class _Salvage:
                 self._next_sequence,
                 partitions={METADATA_PARTITION: PartitionChanges(log_start_offset=end)},
                 snapshots={
-                    snapshot_name(METADATA_PARTITION): log.snapshot(end),
+                    snapshot_name(METADATA_PARTITION): encode_snapshot(log.snapshot(end)),
                     content_name(METADATA_PARTITION): encode_metadata_snapshot(image, end, leader, self._now.wall_ms),
                 },
             ),

@@ -45,8 +45,24 @@ class Extents:
     def __iter__(self) -> Iterator[Extent]:
         return map(Extent, self._next_offsets, self._sizes, self._max_timestamps)
 
+    def __eq__(self, other: object) -> bool:
+        return self.columns() == other.columns() if isinstance(other, Extents) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
     def __len__(self) -> int:
         return len(self._next_offsets)
+
+    def copy(self) -> "Extents":
+        """Return the same again, which does not change with this one."""
+        copy = Extents()
+        copy._next_offsets, copy._sizes, copy._max_timestamps = (column[:] for column in self.columns())
+        copy.size_bytes = self.size_bytes
+        return copy
+
+    def columns(self) -> "tuple[array[int], array[int], array[int]]":
+        """Return the next offsets, the sizes and the largest timestamps, to be read only."""
+        return self._next_offsets, self._sizes, self._max_timestamps
 
     def extend(self, extents: Iterable[Extent]) -> None:
         """Add the batches that follow, joining neighbours if there are too many."""
@@ -85,9 +101,10 @@ class Extents:
             del column[:gone]
 
     def _append(self, extent: Extent) -> None:
-        self._next_offsets.append(extent.next_offset)
-        self._sizes.append(extent.size_bytes)
-        self._max_timestamps.append(extent.max_timestamp_ms)
+        next_offset, size_bytes, max_timestamp_ms = extent
+        self._next_offsets.append(next_offset)
+        self._sizes.append(size_bytes)
+        self._max_timestamps.append(max_timestamp_ms)
 
     def _join(self) -> None:
         """Join neighbours up to a limit: any two that are left exceed it, so about half of `MAX_EXTENTS` are left."""

@@ -168,14 +168,14 @@ class LogState:
             producers=producers,
             heard_ms=self.producers.heard_ms(producers),
             transactions=self.transactions.image(end_offset),
-            extents=list(self._extents_at(log_start_offset, end_offset)),
+            extents=self._extents_at(log_start_offset, end_offset),
             first_dirty_offset=self.first_dirty_offset,
         )
 
     def checkpointed(self, log_start_offset: int, end_offset: int) -> None:
         """Give up going back beyond `end_offset`. The tail learns of it later."""
         self._saved_max_timestamp = self._max_timestamp_at(end_offset)
-        self._extents = self._extents_at(log_start_offset, end_offset)
+        self._extents.extend(self._tail.extents(self._unsaved_offset(log_start_offset), end_offset))
         self.producers.checkpointed(end_offset)
         self.transactions.checkpointed(end_offset)
 
@@ -189,7 +189,7 @@ class LogState:
         self.leader_epochs = LeaderEpochs(snapshot.leader_epochs)
         self.producers = ProducerStates(snapshot.producers, snapshot.heard_ms)
         self.transactions = Transactions(snapshot.transactions)
-        self._extents = Extents(snapshot.extents)
+        self._extents = snapshot.extents.copy()
         self._max_timestamp = self._saved_max_timestamp = snapshot.max_timestamp
         self.first_dirty_offset = snapshot.first_dirty_offset
         self.forgotten()
@@ -197,7 +197,7 @@ class LogState:
 
     def _extents_at(self, log_start_offset: int, end_offset: int) -> Extents:
         """Return the extents up to `end_offset`, at or above the last checkpoint."""
-        extents = Extents(self._extents)
+        extents = self._extents.copy()
         extents.extend(self._tail.extents(self._unsaved_offset(log_start_offset), end_offset))
         return extents
 

@@ -24,7 +24,7 @@ from dotkafka.log.leader_epochs import EpochEndOffset, LeaderEpochs
 from dotkafka.log.log_state import LogState
 from dotkafka.log.offsets import LogOffsets
 from dotkafka.log.retention import log_start_offset_after_retention
-from dotkafka.log.snapshot import decode_snapshot, encode_snapshot
+from dotkafka.log.snapshot import LogSnapshot, decode_snapshot
 from dotkafka.log.tail import Tail, TimestampedBatch, own
 from dotkafka.log.timestamps import TimestampOffset, find_max_timestamp, find_timestamp
 from dotkafka.log.transactions import AbortedTransaction, read_marker
@@ -446,7 +446,7 @@ class PartitionLog:
             replacement=replacement,
         )
 
-    def snapshot(self, end_offset: int) -> bytes:
+    def snapshot(self, end_offset: int) -> LogSnapshot:
         """Return the state that replaying all batches below `end_offset` gives.
 
         Args:
@@ -458,7 +458,7 @@ class PartitionLog:
         oldest = max(self._tail.checkpointed_offset, self.log_start_offset)
         if end_offset < oldest or not self._tail.is_boundary(end_offset):
             raise ValueError(f"offset {end_offset} of {self!r} is no end of a batch from {oldest} on")
-        return encode_snapshot(self._state.snapshot(self.log_start_offset, end_offset))
+        return self._state.snapshot(self.log_start_offset, end_offset)
 
     def checkpointed(self, end_offset: int) -> None:
         """Note that L2 has everything below `end_offset`, which L0 may forget from now on.

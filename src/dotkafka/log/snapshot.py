@@ -23,24 +23,26 @@ from typing import Any, Final
 import attrs
 
 from dotkafka.errors import StorageFailed
-from dotkafka.log.extents import Extent
+from dotkafka.log.extents import Extent, Extents
 from dotkafka.log.producer_state import BatchMetadata, ProducerEntry
 from dotkafka.log.tail import TimestampedBatch
 from dotkafka.log.transactions import AbortedTransaction, OpenTransaction, TransactionsImage
 
 VERSION: Final = 4
+_ENCODER: Final = json.JSONEncoder(check_circular=False, separators=(",", ":"))
 
 
 @attrs.frozen
 class LogSnapshot:
-    """The state of a partition log at one of its offsets."""
+    """The state of a partition log at one of its offsets. It never changes, so any thread may encode it."""
 
     end_offset: int
     max_timestamp: TimestampedBatch | None
     leader_epochs: list[tuple[int, int]]
     producers: dict[int, ProducerEntry]
     transactions: TransactionsImage
-    extents: list[Extent]
+    extents: Extents
+    """Its own, which do not change."""
     first_dirty_offset: int = 0
     heard_ms: dict[int, int] = attrs.field(factory=dict)
 
@@ -56,10 +58,10 @@ def encode_snapshot(snapshot: LogSnapshot) -> bytes:
         "heard": {str(producer_id): at_ms for producer_id, at_ms in sorted(snapshot.heard_ms.items())},
         "open": snapshot.transactions.open,
         "aborted": snapshot.transactions.aborted,
-        "extents": snapshot.extents,
+        "extents": list(zip(*snapshot.extents.columns(), strict=True)),
         "first_dirty": snapshot.first_dirty_offset,
     }
-    return json.dumps(content, separators=(",", ":")).encode("ascii")
+    return _ENCODER.encode(content).encode("ascii")
 
 
 def decode_snapshot(data: bytes) -> LogSnapshot:
@@ -85,13 +87,13 @@ def decode_snapshot(data: bytes) -> LogSnapshot:
                 tuple(OpenTransaction(*_integers(fields)) for fields in content["open"]),
                 tuple(AbortedTransaction(*_integers(fields)) for fields in content["aborted"]),
             ),
-            extents=[Extent(*_integers(fields)) for fields in content["extents"]],
+            extents=Extents(Extent(*_integers(fields)) for fields in content["extents"]),
             first_dirty_offset=int(content["first_dirty"] if version > 2 else 0),
             heard_ms={int(producer_id): int(at_ms) for producer_id, at_ms in content["heard"].items()}
             if version == VERSION
             else {},
         )
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise StorageFailed(f"a partition snapshot is damaged: {error!r}") from error
 
 

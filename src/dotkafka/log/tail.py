@@ -13,6 +13,7 @@ that.
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from operator import sub
 from typing import Final, NamedTuple
 
 from dotkafka.log.extents import Extent
@@ -132,11 +133,11 @@ class Tail:
         return self._end_positions[-1] - self._end_positions[first - 1]
 
     def extents(self, offset: int, up_to: int) -> Iterator[Extent]:
-        """Yield each batch that ends beyond `offset`, at or above `start_offset`, and at or before `up_to`."""
+        """Return each batch that ends beyond `offset`, at or above `start_offset`, and at or before `up_to`."""
         first = bisect_right(self._next_offsets, offset, self._first)
-        for index in range(first, bisect_right(self._next_offsets, up_to, first)):
-            size_bytes = self._end_positions[index] - self._end_positions[index - 1]
-            yield Extent(self._next_offsets[index], size_bytes, self._max_timestamps[index])
+        end = bisect_right(self._next_offsets, up_to, first)
+        sizes = map(sub, self._end_positions[first:end], self._end_positions[first - 1 : end - 1])
+        return map(Extent, self._next_offsets[first:end], sizes, self._max_timestamps[first:end])
 
     def checkpointed(self, end_offset: int) -> None:
         """Note that the batches that end at or before `end_offset` are checkpointed."""

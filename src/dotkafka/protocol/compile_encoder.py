@@ -4,6 +4,9 @@ What makes it fast: pieces are appended to a list and joined once; fixed-width f
 length and the empty tag section are one `struct.Struct`; an element that holds nothing but numbers and several arrays
 of numbers is one `pack`, chosen by the lengths of its arrays. Values are not checked one by one: what does not fit
 makes `pack`, `len` or `encode` fail, and then the interpreter encodes again and says what is wrong.
+
+A list of structs with text in them that stands in several elements, as the settings of topics do, is encoded once:
+where the very same list comes again, so do its pieces. Only the last such list is remembered.
 """
 
 from __future__ import annotations
@@ -78,12 +81,18 @@ class _Writer:
         self.source = source
         self.in_parts = in_parts
         self._run: list[tuple[str, str]] = []
+        self._is_in_element = False
+        self._may_repeat = False
 
     def write_function(self, layout: StructLayout) -> None:
         add, block = self.source.add, self.source.block
+        # Where bytes become parts, pieces do not stay.
+        self._may_repeat = not _holds(layout, BYTES, RECORDS)
         with block("def encode(o):"):
             with block("try:"):
                 add("pieces = []", "a = pieces.append")
+                if self._may_repeat:
+                    add("last = None")
                 if self.in_parts:
                     add("parts = []")
                 self.write_struct(layout, "o")
@@ -236,6 +245,14 @@ class _Writer:
         with block("if n > 0:"):
             if isinstance(held.element, FixedWidth) and held.element is not UUID:
                 add(f'a(pack(f">{{n}}{held.element.code}", *{values}))')
+            elif self._may_repeat and self._is_in_element and _is_struct_with_text(held.element):
+                first = self.source.variable("first")
+                with block(f"if {values} is last:"):
+                    add("pieces += pieces[last_first:last_end]")
+                with block("else:"):
+                    add(f"{first} = len(pieces)")
+                    self.write_elements(held.element, values, flexible=flexible)
+                    add(f"last, last_first, last_end = {values}, {first}, len(pieces)")
             else:
                 self.write_elements(held.element, values, flexible=flexible)
 
@@ -245,6 +262,7 @@ class _Writer:
         if isinstance(element, StructLayout) and _is_one_pack(element):
             self.write_packed_elements(element, values, item)
             return
+        was_in_element, self._is_in_element = self._is_in_element, True
         with block(f"for {item} in {values}:"):
             if isinstance(element, StructLayout):
                 self.write_struct(element, item)
@@ -255,6 +273,7 @@ class _Writer:
             self.flush()
             if not self._has_written(element):
                 add("pass")
+        self._is_in_element = was_in_element
 
     @staticmethod
     def _has_written(element: ValueLayout) -> bool:
@@ -287,6 +306,20 @@ class _Writer:
             key = ", ".join(lengths)
             add(f"packer = {packers}.get(({key})) or packer_for({packers}, {tuple(template)!r}, {key})")
             add(f"a(packer({', '.join(arguments)}))")
+
+
+def _holds(value: ValueLayout, *kinds: VariableWidth) -> bool:
+    """Tell whether a value of one of these kinds is in there, outside of tagged fields."""
+    if isinstance(value, ArrayLayout):
+        return _holds(value.element, *kinds)
+    if isinstance(value, StructLayout):
+        return any(_holds(item.type, *kinds) for item in value.fields)
+    return value in kinds
+
+
+def _is_struct_with_text(value: ValueLayout) -> bool:
+    """Tell whether a value is a struct that takes long enough to encode for its list to be looked at twice."""
+    return isinstance(value, StructLayout) and any(item.type is STRING for item in value.fields)
 
 
 def _is_one_pack(layout: StructLayout) -> bool:

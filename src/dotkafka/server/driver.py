@@ -43,6 +43,8 @@ class Driver:
         self._is_scheduled = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_deadline_ms = 0
+        self._deadline_ms: int | None = None
+        """The broker's next one as of the last step."""
         self._idle: asyncio.Future[None] | None = None
         self.failed: asyncio.Future[Exception] = loop.create_future()
         """Done when a bug of ours has left the broker in a state that nobody knows: no more steps are taken."""
@@ -121,8 +123,7 @@ class Driver:
     def _take_step(self) -> None:
         now = self.clock.now()
         try:
-            deadline_ms = self.broker.next_deadline_ms()
-            if deadline_ms is not None and deadline_ms <= now.monotonic_ms:
+            if self._deadline_ms is not None and self._deadline_ms <= now.monotonic_ms:
                 self.broker.handle_timeouts(now)
             while self._start_work(now) | self._send_responses(now):
                 pass
@@ -155,7 +156,7 @@ class Driver:
         A timer that comes too early is left alone: it takes a step that does nothing and arms the right one. Long polls
         come and go a thousand times before their deadlines do.
         """
-        deadline_ms = self.broker.next_deadline_ms()
+        self._deadline_ms = deadline_ms = self.broker.next_deadline_ms()
         if self._timer is not None:
             if deadline_ms is None or self._timer_deadline_ms <= deadline_ms:
                 return

@@ -69,6 +69,8 @@ class RequestMemory:
 
     def may_hold_more(self, holder: Holder, held_bytes: int) -> bool:
         """Note what a connection holds now; tell whether it may be read. If not, it is told when it may."""
+        if not held_bytes and holder not in self._held:
+            return True
         self._note(holder, held_bytes)
         if self.held_bytes < self._limit_bytes or held_bytes * self._connection_count() <= self._limit_bytes:
             self._waiting.pop(holder, None)

@@ -98,6 +98,7 @@ class _Settings:
         self._are_told = version >= FIRST_VERSION_WITH_CONFIGS
         self._described: dict[str, tuple[EffectiveConfig, CreatableTopicConfigs]] = {}
         """The last one of each name."""
+        self._last: tuple[Sequence[EffectiveConfig], Sequence[CreatableTopicConfigs]] = ((), ())
 
     def of(self, topic: CreatableTopic) -> Mapping[str, str]:
         """Return the settings of a topic; of one that is given twice the last value holds, as in Kafka.
@@ -114,7 +115,13 @@ class _Settings:
 
     def described(self, configs: Mapping[str, str]) -> Sequence[CreatableTopicConfigs]:
         """Describe all settings of a topic that has these of its own; those that it inherits once for all topics."""
-        return [self._describe(effective) for effective in self._topic_configs.of(configs)] if self._are_told else ()
+        if not self._are_told:
+            return ()
+        effective = self._topic_configs.of(configs)
+        if effective is not self._last[0]:
+            self._last = (effective, [self._describe(one) for one in effective])
+        # The same list again, for topics that inherit all, is encoded once.
+        return self._last[1]
 
     def _describe(self, effective: EffectiveConfig) -> CreatableTopicConfigs:
         name = effective.definition.name

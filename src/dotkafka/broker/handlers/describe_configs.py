@@ -38,7 +38,7 @@ from dotkafka.protocol.messages.describe_configs import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from dotkafka.broker.broker import Broker
     from dotkafka.broker.connection import Exchange
@@ -68,22 +68,31 @@ class _Description:
         self._topic_configs = TopicConfigs(broker.config, broker.metadata)
         self._described: dict[str, tuple[EffectiveConfig, DescribeConfigsResourceResult]] = {}
         """The last one of each name."""
+        self._last: tuple[Iterable[EffectiveConfig], Sequence[str] | None] = ((), None)
+        self._last_described: Sequence[DescribeConfigsResourceResult] = ()
 
     def of(self, resource: DescribeConfigsResource) -> DescribeConfigsResult:
         """Describe one resource, or say why not."""
         result = DescribeConfigsResult(
             resource_type=resource.resource_type, resource_name=resource.resource_name, error_message=None
         )
-        wanted = set(resource.configuration_keys or ())
         try:
-            result.configs = [
-                self._describe(effective)
-                for effective in self._configs(_resource(resource))
-                if not wanted or effective.definition.name in wanted
-            ]
+            result.configs = self._described_configs(self._configs(_resource(resource)), resource.configuration_keys)
         except ApiError as error:
             result.error_code, result.error_message = error_for(error)
         return result
+
+    def _described_configs(
+        self, configs: Iterable[EffectiveConfig], keys: Sequence[str] | None
+    ) -> Sequence[DescribeConfigsResourceResult]:
+        """Describe those of some settings that are wanted; the same list again, for the same ones, is encoded once."""
+        if configs is not self._last[0] or keys != self._last[1]:
+            wanted = set(keys or ())
+            self._last = (configs, keys)
+            self._last_described = [
+                self._describe(effective) for effective in configs if not wanted or effective.definition.name in wanted
+            ]
+        return self._last_described
 
     def _configs(self, resource: ConfigResource) -> Iterable[EffectiveConfig]:
         """Return the settings of a resource.

@@ -220,13 +220,25 @@ class HeartbeatCall:
         return response
 
     def _updated(self, member: ConsumerMember) -> ConsumerMember:
-        """The member with what the request says; null means as before."""
-        request = self._request
+        """The member with what the request says, itself if that is nothing; null means as before."""
+        request, context = self._request, self._context
         timeout_ms, names, regex = (
             request.rebalance_timeout_ms,
             request.subscribed_topic_names,
             request.subscribed_topic_regex,
         )
+        says_nothing = (
+            names is None
+            and regex is None
+            and timeout_ms == -1
+            and request.server_assignor is None
+            and request.instance_id is None
+            and request.rack_id is None
+            and not member.is_classic
+            and (member.client_id, member.client_host) == (context.client_id, context.client_host)
+        )
+        if says_nothing:
+            return member
         return attrs.evolve(
             member,
             instance_id=member.instance_id if request.instance_id is None else request.instance_id,
@@ -235,8 +247,8 @@ class HeartbeatCall:
             server_assignor=member.server_assignor if request.server_assignor is None else request.server_assignor,
             subscribed_topics=member.subscribed_topics if names is None else frozenset(names),
             subscribed_regex=member.subscribed_regex if regex is None else regex,
-            client_id=self._context.client_id,
-            client_host=self._context.client_host,
+            client_id=context.client_id,
+            client_host=context.client_host,
             classic=None,
         )
 

@@ -55,6 +55,9 @@ def update_member(
     Returns:
         Whether its subscription has changed.
     """
+    if member is old:
+        refresh_topics(group, step, is_changed=False)
+        return False
     before = ConsumerMember(member_id=member.member_id) if old is None else old
     if old is None or member != old:
         group.change(member_record(group.group_id, member), step)
@@ -157,7 +160,7 @@ def reconcile_member(
     topics = step.cluster.topics_by_name
     topic_ids = frozenset(topics[name].topic_id for name in group.topics_of(member) if name in topics)
     updated = reconcile(group, member, topic_ids, owned, has_subscription_changed=has_subscription_changed)
-    if updated != member:
+    if updated is not member and updated != member:
         group.change(current_record(group.group_id, updated), step)
         deadline = RevocationDeadline(group.group_id, member_id)
         if updated.must_revoke_in_time:
