@@ -43,6 +43,8 @@ class _Walk:
         self._logs = logs
         self._places: dict[str, dict[tuple[str, int], _Place]] = defaultdict(dict)
         self._offsets: dict[tuple[Log, bool], list[int]] = {}
+        self._gone: dict[tuple[Log, str], list[tuple[float, int]]] = defaultdict(list)
+        """When records of a key were found to be compacted away, and the offset of the newest of them by then."""
 
     def follow(self, operation: Operation) -> Iterator[Finding]:
         """Take one step, of whichever consumer."""
@@ -65,6 +67,8 @@ class _Walk:
         if log is None:
             return
         places[log.partition] = _Place(log, record.offset + 1, poll)
+        if log.is_compacted:
+            yield from self._check_resurrected(log, poll, record)
         if place is None or place.log is not log or place.next_offset == record.offset:
             return
         if record.offset > place.next_offset:
@@ -79,7 +83,7 @@ class _Walk:
     def _skip(self, place: _Place, poll: Poll, offset: int) -> Iterator[Finding]:
         """Look for what stands between where the consumer was and what it got."""
         log = place.log
-        if log.may_be_gone(place.next_offset):
+        if place.next_offset < log.log_start:
             return  # out of range, it may have been reset to anywhere
         present = log.stable if poll.read_committed else log.present
         key = log, poll.read_committed
@@ -89,7 +93,9 @@ class _Walk:
         skipped: list[Sighting] = []
         for index in range(bisect_left(offsets, place.next_offset), bisect_left(offsets, offset)):
             sighting = present[offsets[index]]
-            if sighting.value in log.polled_values:
+            if log.may_be_gone(sighting.offset):
+                self._note_gone(log, sighting, poll)
+            elif sighting.value in log.polled_values:
                 skipped.append(sighting)
             else:
                 self.passed[log].setdefault(sighting.value, poll)
@@ -100,6 +106,28 @@ class _Walk:
                 f" {listed(sighting.offset for sighting in skipped)}",
                 (place.operation, poll, *(sighting.operation for sighting in skipped)),
             )
+
+    def _note_gone(self, log: Log, sighting: Sighting, poll: Poll) -> None:
+        key = None if sighting.sent is None else sighting.sent.key
+        if key is not None:
+            gone = self._gone[log, key]
+            if not gone or gone[-1][1] < sighting.offset:
+                gone.append((poll.latest, sighting.offset))
+
+    def _check_resurrected(self, log: Log, poll: Poll, record: Polled) -> Iterator[Finding]:
+        """Of each key, records go in their order: none is left where a newer one has gone."""
+        sent = self._logs.sends.get((record.topic, record.partition, record.value))
+        if sent is None or sent.key is None:
+            return
+        for moment, offset in self._gone.get((log, sent.key), ()):
+            if moment < poll.began and offset > record.offset:
+                yield Finding(
+                    Anomaly.RESURRECTED,
+                    f"{poll.client} reads {record.value!r} at offset {record.offset} of {log.partition}; a newer record"
+                    f" of key {sent.key!r}, at offset {offset}, had been compacted away before",
+                    (sent, poll),
+                )
+                return
 
 
 def _check_losses(log: Log, logs: Logs, passed: dict[str, Operation], *, is_healed: bool) -> Iterator[Finding]:

@@ -34,6 +34,8 @@ class Anomaly(StrEnum):
     """A consumer gets an offset that is not above the one before, and nothing took it back."""
     SKIPPED_POLL = "skipped poll"
     """A consumer jumps over a record that was read at another time."""
+    RESURRECTED = "resurrected"
+    """A record of a compacted topic is read after a newer one of its key was found to be compacted away."""
     WATERMARK_REGRESS = "watermark regress"
     """A log start offset or high watermark is below one known before it was asked for."""
     LOST_COMMIT = "lost commit"
