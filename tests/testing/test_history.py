@@ -606,20 +606,20 @@ def test_resurrected(history: History) -> None:
     send(history, "c", 2, key="k", is_tombstone=True)
     send(history, "d", 3, key="other")
     poll(history, "ab.d")
-    poll(history, "a", client="late")
+    poll(history, "a..d", client="late")
     assert anomalies(history) == [Anomaly.RESURRECTED]
 
 
 def test_keys_that_are_not_resurrected(history: History) -> None:
-    """One read while it was compacted away, one of another key, one that is newer than what had gone."""
+    """One read while it was compacted away, one of another key, one with all that is newer, from a cache."""
     history.add(Compaction("admin", "t"))
     send(history, "ab", key="k")
     send(history, "c", 2, key="other")
     send(history, "d", 3, key="k")
     under_way = history.begin(Poll("slow"))
     poll(history, "a.cd")
-    history.ok(under_way, records=[Polled("t", 0, 0, "a")])
-    poll(history, "cd", 2, client="late")
+    history.ok(under_way, records=[Polled("t", 0, 0, "a"), Polled("t", 0, 2, "c")])
+    poll(history, "abcd", client="cache")
     assert anomalies(history) == []
 
 

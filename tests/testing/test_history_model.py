@@ -462,8 +462,8 @@ def resurrect(healthy: Healthy) -> None:
     for offset, key in enumerate("kkx"):
         sent = Send("late", "compacted", 0, f"{offset}", key=key, is_tombstone=offset == 1)
         healthy.history.ok(healthy.history.begin(sent), offset=offset)
-    healthy.history.add(Poll("late", [("compacted", 0, 0, "0"), ("compacted", 0, 2, "2")]))
-    healthy.history.add(Poll("later", [("compacted", 0, 0, "0")]))
+    for client in ("late", "later"):
+        healthy.history.add(Poll(client, [("compacted", 0, 0, "0"), ("compacted", 0, 2, "2")]))
 
 
 def hang(healthy: Healthy) -> None:

@@ -35,7 +35,7 @@ class Anomaly(StrEnum):
     SKIPPED_POLL = "skipped poll"
     """A consumer jumps over a record that was read at another time."""
     RESURRECTED = "resurrected"
-    """A record of a compacted topic is read after a newer one of its key was found to be compacted away."""
+    """A poll shows an old record of a compacted topic without the newer one of its key, which had gone before."""
     WATERMARK_REGRESS = "watermark regress"
     """A log start offset or high watermark is below one known before it was asked for."""
     LOST_COMMIT = "lost commit"

@@ -266,7 +266,8 @@ class ClassicMember(GroupMember):
             self.world.counts["heartbeats that call to a rebalance"] += 1
             if self.dice.random() < 0.5:
                 yield from self.commit()
-        elif code in NOT_A_MEMBER:
+        elif code in NOT_A_MEMBER - {ErrorCode.ILLEGAL_GENERATION}:
+            # A group that becomes a classic one goes on in the newest epoch; members of older ones just join again.
             self.check_that_time_is_up()
         self.act_on(code)
 
