@@ -126,8 +126,8 @@ class _Walk:
         ):
             yield Finding(
                 Anomaly.RESURRECTED,
-                f"{poll.client} reads {read.value!r} of key {sent.key!r} at offset {read.offset} of {log.partition}, and"
-                f" not {sighting.value!r} at offset {sighting.offset}; newer ones had been compacted away before",
+                f"{poll.client} reads {read.value!r} of key {sent.key!r} at offset {read.offset} of {log.partition},"
+                f" and not {sighting.value!r} at offset {sighting.offset}; newer ones had been compacted away before",
                 (sent, poll),
             )
         if not gone or gone[-1][1] < sighting.offset:
