@@ -24,7 +24,7 @@ MORE_BUGS: Final = (
     PlantedBug(
         "revocation-taken-for-granted",
         "A member that still tells of a revoked partition is taken to have let go of it.",
-        SIMULATION,
+        GROUPS,
         (
             Edit(
                 "coordinator/consumer/reconciliation.py",
