@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from dotkafka.protocol.error_codes import ErrorCode
 from dotkafka.protocol.messages.consumer_group_describe import CONSUMER_GROUP_DESCRIBE
 from dotkafka.protocol.messages.fetch import FETCH, FetchPartition, FetchRequest, FetchTopic
 from dotkafka.protocol.messages.init_producer_id import INIT_PRODUCER_ID, InitProducerIdRequest
@@ -38,7 +37,7 @@ from dotkafka.protocol.messages.produce import (
 )
 from dotkafka.records.batch import batch_headers, encode_batch, iterate_records, read_header
 from dotkafka.records.record import Record
-from dotkafka.testing.crash_groups import DESCRIBE, MEMBERS_GROUP, ask_member, view_of
+from dotkafka.testing.crash_groups import DESCRIBE, GROUP, MEMBERS_GROUP, ask_member, expect_none, view_of
 from dotkafka.testing.crash_model import (
     NO_GROUP,
     BrokenPromise,
@@ -56,7 +55,6 @@ if TYPE_CHECKING:
     from dotkafka.storage.spi import Buffer
     from dotkafka.testing.hand_driven_broker import HandDrivenBroker
 
-GROUP: Final = "g"
 TIMEOUT_MS: Final = 1000
 TIMESTAMP_MS: Final = 1_700_000_000_000
 MAX_BYTES: Final = 1 << 20
@@ -255,12 +253,6 @@ def check_committed(answer: OffsetCommitResponse) -> None:
     for topic in answer.topics:
         for partition in topic.partitions:
             expect_none(partition.error_code, f"committing for {topic.name}-{partition.partition_index}")
-
-
-def expect_none(error_code: int, what: str) -> None:
-    """Raise BrokenPromise at an error code."""
-    if error_code != ErrorCode.NONE:
-        raise BrokenPromise(f"{what} is refused with error {error_code}")
 
 
 def _records(data: Buffer) -> Iterator[tuple[int, bytes | None]]:

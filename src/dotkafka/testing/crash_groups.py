@@ -24,7 +24,15 @@ from dotkafka.protocol.messages.consumer_group_heartbeat import (
     ConsumerGroupHeartbeatResponse,
     TopicPartitions,
 )
+from dotkafka.protocol.messages.delete_groups import DELETE_GROUPS, DeleteGroupsRequest, DeleteGroupsResponse
 from dotkafka.protocol.messages.offset_commit import OFFSET_COMMIT, OffsetCommitRequest
+from dotkafka.protocol.messages.offset_delete import (
+    OFFSET_DELETE,
+    OffsetDeleteRequest,
+    OffsetDeleteRequestPartition,
+    OffsetDeleteRequestTopic,
+    OffsetDeleteResponse,
+)
 from dotkafka.testing.crash_model import (
     BrokenPromise,
     CrashModel,
@@ -41,6 +49,8 @@ if TYPE_CHECKING:
 
     from dotkafka.testing.hand_driven_broker import HandDrivenBroker
 
+GROUP: Final = "g"
+"""The group without members."""
 MEMBERS_GROUP: Final = "m"
 """The group that has members."""
 MEMBERS: Final = ("one", "two", "three")
@@ -214,6 +224,54 @@ class GroupMembers:
         self._ask(CONSUMER_GROUP_HEARTBEAT, 1, request, check, state, NOTHING_PROMISED)
         operation = self._model.last_operation
         self._ask(CONSUMER_GROUP_DESCRIBE, 1, DESCRIBE, learn, None, NOTHING_PROMISED)
+
+
+class GroupDeletions:
+    """Deletions of what the group without members has committed.
+
+    Args:
+        dice: decide what goes.
+        model: of what clients were told.
+        ask: sends a request that leads to a state, as the workload does.
+    """
+
+    def __init__(self, dice: random.Random, model: CrashModel, ask: Callable[..., None]) -> None:
+        self._dice = dice
+        self._model = model
+        self._ask = ask
+
+    def delete_offset(self) -> None:
+        """Delete one of the committed offsets, if there is one."""
+        state = self._model.now
+        if not state.committed:
+            return
+        name = self._dice.choice(sorted(state.committed))
+        committed = {other: offset for other, offset in state.committed.items() if other != name}
+        partition = OffsetDeleteRequestPartition(partition_index=name.partition)
+        topics = [OffsetDeleteRequestTopic(name=name.topic, partitions=[partition])]
+
+        def check(answer: OffsetDeleteResponse) -> None:
+            expect_none(answer.error_code or answer.topics[0].partitions[0].error_code, "deleting an offset")
+
+        request = OffsetDeleteRequest(group_id=GROUP, topics=topics)
+        self._ask(OFFSET_DELETE, 0, request, check, attrs.evolve(state, committed=committed))
+
+    def delete_group(self) -> None:
+        """Delete the group, if it has committed anything."""
+
+        def check(answer: DeleteGroupsResponse) -> None:
+            expect_none(answer.results[0].error_code, "deleting a group")
+
+        state = self._model.now
+        if state.committed:
+            request = DeleteGroupsRequest(groups_names=[GROUP])
+            self._ask(DELETE_GROUPS, 2, request, check, attrs.evolve(state, committed={}))
+
+
+def expect_none(error_code: int, what: str) -> None:
+    """Raise BrokenPromise at an error code."""
+    if error_code != ErrorCode.NONE:
+        raise BrokenPromise(f"{what} is refused with error {error_code}")
 
 
 def _partitions(assignment: Assignment | Any) -> TopicIdPartitions:

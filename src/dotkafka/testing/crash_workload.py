@@ -21,7 +21,6 @@ from dotkafka.protocol.messages.create_topics import (
     CreatableTopicConfig,
     CreateTopicsRequest,
 )
-from dotkafka.protocol.messages.delete_groups import DELETE_GROUPS, DeleteGroupsRequest
 from dotkafka.protocol.messages.delete_records import (
     DELETE_RECORDS,
     DeleteRecordsPartition,
@@ -36,29 +35,20 @@ from dotkafka.protocol.messages.init_producer_id import (
 )
 from dotkafka.protocol.messages.metadata import METADATA, MetadataRequest
 from dotkafka.protocol.messages.offset_commit import OFFSET_COMMIT
-from dotkafka.protocol.messages.offset_delete import (
-    OFFSET_DELETE,
-    OffsetDeleteRequest,
-    OffsetDeleteRequestPartition,
-    OffsetDeleteRequestTopic,
-    OffsetDeleteResponse,
-)
 from dotkafka.protocol.messages.produce import PRODUCE
 from dotkafka.records.batch import encode_batch
 from dotkafka.testing.crash_check import (
-    GROUP,
     TIMEOUT_MS,
     TIMESTAMP_MS,
     check_committed,
     check_produced,
     commit_request,
-    expect_none,
     next_batch,
     observe,
     produce_request,
     records_of,
 )
-from dotkafka.testing.crash_groups import GroupMembers
+from dotkafka.testing.crash_groups import GroupDeletions, GroupMembers, expect_none
 from dotkafka.testing.crash_model import (
     BrokenPromise,
     CrashModel,
@@ -151,6 +141,7 @@ class CrashWorkload:
         """Why brokers would not start, or write no more."""
         self._dice = random.Random(seed)  # noqa: S311 (the same seed does the same)
         self._members = GroupMembers(self._dice, self.model, self._ask)
+        self._deletions = GroupDeletions(self._dice, self.model, self._ask)
         self._steps = steps
         self._faults = faults
         self._asked: list[_Asked] = []
@@ -300,29 +291,11 @@ class CrashWorkload:
 
     def delete_offset(self) -> None:
         """Delete one of the committed offsets."""
-        if not self.model.now.committed:
-            return
-        name = self._dice.choice(sorted(self.model.now.committed))
-        committed = {other: offset for other, offset in self.model.now.committed.items() if other != name}
-        partition = OffsetDeleteRequestPartition(partition_index=name.partition)
-        topics = [OffsetDeleteRequestTopic(name=name.topic, partitions=[partition])]
-
-        def check(answer: OffsetDeleteResponse) -> None:
-            expect_none(answer.error_code or answer.topics[0].partitions[0].error_code, "deleting an offset")
-
-        request = OffsetDeleteRequest(group_id=GROUP, topics=topics)
-        self._ask(OFFSET_DELETE, 0, request, check, attrs.evolve(self.model.now, committed=committed))
+        self._deletions.delete_offset()
 
     def delete_group(self) -> None:
-        """Delete the group without members, if it has committed anything."""
-        if self.model.now.committed:
-            self._ask(
-                DELETE_GROUPS,
-                2,
-                DeleteGroupsRequest(groups_names=[GROUP]),
-                lambda answer: expect_none(answer.results[0].error_code, "deleting a group"),
-                attrs.evolve(self.model.now, committed={}),
-            )
+        """Delete the group without members."""
+        self._deletions.delete_group()
 
     def delete_records(self) -> None:
         """Move a log start offset, at most to what is durable."""
