@@ -34,7 +34,7 @@ def test_what_is_promised_holds_through_a_storm(seed):
     assert counts["records read"] > counts["records acknowledged"]
     assert counts["commits"] > 20
     assert counts["rebalances"] > 2
-    assert counts["joins of the consumer protocol"] > 2
+    assert counts["joins of the consumer protocol"] >= 2
     assert counts["compaction calls"] > 20
     assert counts["power cuts"] >= 1
     assert counts["lost connections"] > 5
