@@ -6,8 +6,9 @@
     python -m fuzz.mutants --first-instrument       only the one that is to be asked first
     python -m fuzz.mutants --plant-only             whether they can be planted: the source may have moved on
 
-A bug is planted into a copy of the source; the project itself is not touched. The bugs are in fuzz/planted_bugs.py,
-the instruments in fuzz/instruments.py. Each instrument is first held to the source as it is: it has to find nothing.
+A bug is planted into a copy of the source; the project itself is not touched. The bugs are in fuzz/planted_bugs.py and
+fuzz/more_planted_bugs.py, the instruments in fuzz/instruments.py. Each instrument is first held to the source as it is:
+it has to find nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from fuzz.instruments import INSTRUMENTS, Instrument
-from fuzz.planted_bugs import BUGS, PlantedBug
+from fuzz.more_planted_bugs import MORE_BUGS
+from fuzz.planted_bugs import BUGS as FIRST_BUGS
+from fuzz.planted_bugs import PlantedBug
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -33,6 +36,7 @@ SOURCE = PROJECT / "src"
 FOUND_NOTHING = 0
 FOUND_SOMETHING = 1
 LONGEST_RUN_S = 600
+BUGS = FIRST_BUGS + MORE_BUGS
 
 
 class Finding(NamedTuple):

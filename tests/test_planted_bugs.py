@@ -15,6 +15,7 @@ FOUND_IN_EVERY_RUN = (
     "trim-before-the-checkpoint",
     "duplicates-forgotten-at-restart",
     "commit-answered-before-the-sync",
+    "member-epoch-in-memory-only",
     "timer-of-a-dead-member",
 )
 

@@ -8,8 +8,8 @@ import pytest
 from dotkafka.testing.crash_states import CrashStates
 from dotkafka.testing.faulty_sqlite import faulty_checkpoints
 
-SEEDS = 48
-"""Some 430 states each, more than 20,000 together."""
+SEEDS = 37
+"""Some 560 states each, more than 20,000 together."""
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))

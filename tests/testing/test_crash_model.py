@@ -4,14 +4,19 @@ import attrs
 import pytest
 
 from dotkafka.testing.crash_model import (
+    NO_GROUP,
     REMEMBERED_BATCHES,
     BrokenPromise,
     CrashModel,
+    GroupView,
+    KnownGroup,
+    MemberView,
     ModelPartition,
     ModelState,
     ModelTopicPartition,
     Observed,
     ObservedPartition,
+    Retention,
     SentBatch,
 )
 
@@ -138,3 +143,54 @@ def test_compaction_may_leave_records_out(values, is_kept):
     else:
         with pytest.raises(BrokenPromise):
             model.match(shown)
+
+
+@pytest.mark.parametrize(("start", "now_ms", "is_kept"), [(0, 0, True), (2, 0, True), (3, 0, False), (3, 2_000, True)])
+def test_retention_deletes_no_more_than_it_may(model, start, now_ms, is_kept):
+    """The oldest of three batches is too much for it; the second one goes when its time has come."""
+    partition = ModelPartition(1, retention=Retention(size_bytes=200, time_ms=1_000))
+    for values, timestamp_ms in ((b"ab", 500), (b"c", 500), (b"d", 5_000)):
+        partition = partition.with_batch([bytes([value]) for value in values], None, 100, timestamp_ms)
+    model.restarted(0, ModelState({NAME: partition}), 4)
+    model.now_ms = now_ms
+    shown = observed(" ".join("abcd"[start:]), committed={}, log_start_offset=start)
+    if is_kept:
+        assert model.match(shown)[0] == 0
+    else:
+        with pytest.raises(BrokenPromise, match="log start offset"):
+            model.match(shown)
+
+
+MEMBERS = GroupView(3, 3, {"one": MemberView(3, frozenset({(b"id", 0)}), frozenset({(b"id", 0), (b"gone", 1)}))})
+
+
+@pytest.mark.parametrize(
+    ("shown", "is_kept"),
+    [
+        (MEMBERS.without({b"gone"}), True),
+        (MEMBERS, False),
+        (MEMBERS.without({b"gone"})._replace(epoch=2), False),
+        (MEMBERS.without({b"gone", b"id"}), False),
+        (NO_GROUP, False),
+    ],
+)
+def test_a_group_is_as_its_members_were_told(model, shown, is_kept):
+    """Epochs, owners and targets; topics that are gone are left out."""
+    model.did(attrs.evolve(model.now, group=KnownGroup(MEMBERS)))
+    model.acknowledge(model.last_operation)
+    found = observed("0a 0b 1a 1b 2a 2b", committed={NAME: 2})
+    found = attrs.evolve(found, group=shown, topic_ids={b"id"})
+    if is_kept:
+        assert model.match(found)[0] == 5
+    else:
+        with pytest.raises(BrokenPromise, match="the group is"):
+            model.match(found)
+
+
+def test_an_operation_that_changes_nothing_is_as_durable_as_the_one_before(model):
+    """Whichever is heard of first."""
+    model.did(model.now)
+    model.changed_nothing(5)
+    assert model.acknowledged == 3
+    model.acknowledge(4)
+    assert model.acknowledged == 5

@@ -35,6 +35,17 @@ def test_the_model_goes_along():
     assert workload.failures == []
 
 
+def test_members_have_their_share():
+    """They join, their epochs move, they commit."""
+    workloads = [CrashWorkload(seed) for seed in range(3)]
+    for workload in workloads:
+        workload.run()
+    states = [workload.model.now for workload in workloads]
+    views = [state.group.view for state in states]
+    assert all(view is not None and view.epoch > 2 for view in views)
+    assert any(state.committed_by_members for state in states)
+
+
 def test_the_same_seed_does_the_same():
     """Down to the last call."""
     runs = [CrashWorkload(seed) for seed in (7, 7, 8)]

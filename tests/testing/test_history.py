@@ -19,9 +19,11 @@ from dotkafka.testing.history import (
     EndTransaction,
     Finding,
     Healed,
+    Heartbeat,
     History,
     Mark,
     Poll,
+    Polled,
     Revoked,
     Seek,
     Send,
@@ -488,6 +490,21 @@ def test_commits_that_are_not_stale(history: History) -> None:
     assert anomalies(history) == []
 
 
+def test_a_group_that_begins_anew_counts_its_generations_anew(history: History) -> None:
+    """It was empty, and deleted or taken over by the other protocol. A late answer shows no such thing."""
+    assign(history, "old", 4, 0)
+    late = history.begin(Assigned("late", "g", [("t", 0)], generation=2))
+    assign(history, "new", 5, 0)
+    history.add(Revoked("new", "g"))
+    assign(history, "first", 1, 0)
+    commit(history, 3, client="first", generation=1)
+    assert anomalies(history) == []
+    history.operations = history.operations[:3]
+    history.ok(late)
+    commit(history, 3, client="late", generation=2)
+    assert anomalies(history) == [Anomaly.STALE_COMMIT]
+
+
 def test_double_assignment(history: History) -> None:
     """Two members own a partition in one generation."""
     assign(history, "x", 4, 0, 1)
@@ -501,6 +518,29 @@ def test_double_assignment_by_a_move_without_revocation(history: History) -> Non
     assign(history, "y", 5, 1)
     assign(history, "x", 5, 0)
     assert anomalies(history) == [Anomaly.DOUBLE_ASSIGNMENT]
+
+
+def test_double_assignment_by_an_owner_that_stays(history: History) -> None:
+    """Who had a partition is told that it still has it, though another one was given it meanwhile."""
+    assign(history, "x", 4, 0, 1)
+    assign(history, "y", 5, 1)
+    history.add(Heartbeat("x", "g", generation=4))
+    assert anomalies(history) == [Anomaly.DOUBLE_ASSIGNMENT]
+
+
+def test_heartbeats_that_are_no_double_assignment(history: History) -> None:
+    """One that was under way, one that was refused, one after letting go, one of who got it back."""
+    assign(history, "x", 4, 0, 1)
+    under_way = history.begin(Heartbeat("x", "g", generation=4))
+    assign(history, "y", 5, 1)
+    history.ok(under_way)
+    history.fail(history.begin(Heartbeat("x", "g", generation=4)))
+    history.add(Revoked("x", "g", [("t", 1)]))
+    history.add(Heartbeat("x", "g", generation=5))
+    history.add(Revoked("y", "g"))
+    assign(history, "x", 6, 0, 1)
+    history.add(Heartbeat("x", "g", generation=6))
+    assert anomalies(history) == []
 
 
 def test_assignments_that_are_not_double(history: History) -> None:
@@ -520,6 +560,66 @@ def test_assignments_without_generations_are_not_compared(history: History) -> N
     """Not every client tells its generation."""
     assign(history, "x", None, 0)
     assign(history, "y", None, 0)
+    assert anomalies(history) == []
+
+
+# Compaction ----------------------------------------------------------------------------------------------------------
+
+
+def test_of_each_key_the_newest_record_is_not_compacted_away(history: History) -> None:
+    """A record that nobody reads, though it is the newest of its key."""
+    history.add(Compaction("admin", "t"))
+    send(history, "abc", key="k")
+    send(history, "d", 3, key="other")
+    poll(history, "a..d")
+    assert anomalies(history) == [Anomaly.LOST_WRITE]
+
+
+def test_what_compaction_may_take(history: History) -> None:
+    """An older one, one without a key, a tombstone, one that an open write may have replaced."""
+    history.add(Compaction("admin", "t"))
+    send(history, "ab", key="k")
+    send(history, "c", 2)
+    send(history, "d", 3, key="other", is_tombstone=True)
+    send(history, "e", 4, key="open")
+    history.unknown(history.begin(Send("producer", "t", 0, "?", key="open")))
+    send(history, "f", 5, key="last")
+    poll(history, ".b...f")
+    heal(history)
+    assert anomalies(history) == []
+
+
+def test_a_tombstone_that_is_kept(history: History) -> None:
+    """It must not vanish before its time, or who reads late never hears that its key is gone."""
+    history.add(Compaction("admin", "t", keeps_tombstones=True))
+    send(history, "a", key="k")
+    send(history, "b", 1, key="k", is_tombstone=True)
+    send(history, "c", 2, key="other")
+    poll(history, "a.c")
+    assert anomalies(history) == [Anomaly.LOST_WRITE]
+
+
+def test_resurrected(history: History) -> None:
+    """A deleted key comes back: its tombstone was gone already."""
+    history.add(Compaction("admin", "t"))
+    send(history, "ab", key="k")
+    send(history, "c", 2, key="k", is_tombstone=True)
+    send(history, "d", 3, key="other")
+    poll(history, "ab.d")
+    poll(history, "a..d", client="late")
+    assert anomalies(history) == [Anomaly.RESURRECTED]
+
+
+def test_keys_that_are_not_resurrected(history: History) -> None:
+    """One read while it was compacted away, one of another key, one with all that is newer, from a cache."""
+    history.add(Compaction("admin", "t"))
+    send(history, "ab", key="k")
+    send(history, "c", 2, key="other")
+    send(history, "d", 3, key="k")
+    under_way = history.begin(Poll("slow"))
+    poll(history, "a.cd")
+    history.ok(under_way, records=[Polled("t", 0, 0, "a"), Polled("t", 0, 2, "c")])
+    poll(history, "abcd", client="cache")
     assert anomalies(history) == []
 
 

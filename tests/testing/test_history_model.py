@@ -14,10 +14,12 @@ from dotkafka.testing.history import (
     Assigned,
     Commit,
     Committed,
+    Compaction,
     DeleteRecords,
     DeleteTopic,
     EndTransaction,
     Healed,
+    Heartbeat,
     History,
     Operation,
     Outcome,
@@ -446,6 +448,24 @@ def assign_twice(healthy: Healthy) -> None:
     healthy.history.add(Assigned("late", "g", assigned.partitions, generation=assigned.generation))
 
 
+def keep_what_another_has(healthy: Healthy) -> None:
+    """A member is told that it still owns what another was given."""
+    assigned = healthy.last(Assigned)
+    assume(assigned.partitions)
+    healthy.history.add(Assigned("late", "g", assigned.partitions, generation=assigned.generation + 1))
+    healthy.history.add(Heartbeat(assigned.client, "g", generation=assigned.generation))
+
+
+def resurrect(healthy: Healthy) -> None:
+    """A key comes back after its tombstone has gone."""
+    healthy.history.add(Compaction("late", "compacted"))
+    for offset, key in enumerate("kkx"):
+        sent = Send("late", "compacted", 0, f"{offset}", key=key, is_tombstone=offset == 1)
+        healthy.history.ok(healthy.history.begin(sent), offset=offset)
+    for client in ("late", "later"):
+        healthy.history.add(Poll(client, [("compacted", 0, 0, "0"), ("compacted", 0, 2, "2")]))
+
+
 def hang(healthy: Healthy) -> None:
     """A call that never returns."""
     healthy.history.begin(Send("late", "t", 0, "last"))
@@ -465,6 +485,8 @@ DEFECTS: dict[Callable[[Healthy], None], set[Anomaly]] = {
     invent_commit: {Anomaly.PHANTOM_COMMIT},
     commit_stale: {Anomaly.STALE_COMMIT},
     assign_twice: {Anomaly.DOUBLE_ASSIGNMENT},
+    keep_what_another_has: {Anomaly.DOUBLE_ASSIGNMENT},
+    resurrect: {Anomaly.RESURRECTED},
     hang: {Anomaly.STUCK},
 }
 

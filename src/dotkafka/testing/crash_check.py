@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from dotkafka.protocol.error_codes import ErrorCode
+from dotkafka.protocol.messages.consumer_group_describe import CONSUMER_GROUP_DESCRIBE
 from dotkafka.protocol.messages.fetch import FETCH, FetchPartition, FetchRequest, FetchTopic
 from dotkafka.protocol.messages.init_producer_id import INIT_PRODUCER_ID, InitProducerIdRequest
 from dotkafka.protocol.messages.metadata import METADATA, MetadataRequest
@@ -22,7 +22,12 @@ from dotkafka.protocol.messages.offset_commit import (
     OffsetCommitRequestTopic,
     OffsetCommitResponse,
 )
-from dotkafka.protocol.messages.offset_fetch import OFFSET_FETCH, OffsetFetchRequest
+from dotkafka.protocol.messages.offset_fetch import (
+    OFFSET_FETCH,
+    OffsetFetchRequest,
+    OffsetFetchRequestGroup,
+    OffsetFetchResponseGroup,
+)
 from dotkafka.protocol.messages.produce import (
     PRODUCE,
     PartitionProduceData,
@@ -32,7 +37,9 @@ from dotkafka.protocol.messages.produce import (
 )
 from dotkafka.records.batch import batch_headers, encode_batch, iterate_records, read_header
 from dotkafka.records.record import Record
+from dotkafka.testing.crash_groups import DESCRIBE, GROUP, MEMBERS_GROUP, ask_member, expect_none, view_of
 from dotkafka.testing.crash_model import (
+    NO_GROUP,
     BrokenPromise,
     ModelPartition,
     ModelState,
@@ -48,7 +55,6 @@ if TYPE_CHECKING:
     from dotkafka.storage.spi import Buffer
     from dotkafka.testing.hand_driven_broker import HandDrivenBroker
 
-GROUP: Final = "g"
 TIMEOUT_MS: Final = 1000
 TIMESTAMP_MS: Final = 1_700_000_000_000
 MAX_BYTES: Final = 1 << 20
@@ -62,21 +68,32 @@ def observe(driver: HandDrivenBroker) -> Observed:
     Raises:
         BrokenPromise: a request is refused, or a partition has a gap or an offset twice.
     """
-    topics = driver.call(METADATA, 9, MetadataRequest(topics=None)).topics
+    topics = driver.call(METADATA, 10, MetadataRequest(topics=None)).topics
     names = [
         ModelTopicPartition(str(topic.name), partition.partition_index)
         for topic in topics
         if not topic.is_internal
         for partition in topic.partitions
     ]
-    answer = driver.call(OFFSET_FETCH, 5, OffsetFetchRequest(group_id=GROUP, topics=None))
-    expect_none(answer.error_code, "fetching committed offsets")
-    committed = {
+    groups = [OffsetFetchRequestGroup(group_id=group, topics=None) for group in (GROUP, MEMBERS_GROUP)]
+    without_members, with_members = driver.call(OFFSET_FETCH, 8, OffsetFetchRequest(groups=groups)).groups
+    return Observed(
+        driver.broker.shard.leader_epoch,
+        read_partitions(driver, names),
+        _committed(without_members),
+        _committed(with_members),
+        view_of(driver.call(CONSUMER_GROUP_DESCRIBE, 1, DESCRIBE)),
+        {bytes(topic.topic_id) for topic in topics},
+    )
+
+
+def _committed(group: OffsetFetchResponseGroup) -> dict[ModelTopicPartition, int]:
+    expect_none(group.error_code, "fetching committed offsets")
+    return {
         ModelTopicPartition(topic.name, partition.partition_index): partition.committed_offset
-        for topic in answer.topics
+        for topic in group.topics
         for partition in topic.partitions
     }
-    return Observed(driver.broker.shard.leader_epoch, read_partitions(driver, names), committed)
 
 
 def read_partitions(
@@ -128,13 +145,13 @@ def read_partitions(
 
 
 def check_service(driver: HandDrivenBroker, state: ModelState, producer_ids: set[int], choice: int) -> ModelState:
-    """Retry, produce, commit and get a producer id, and return the state that this leads to.
+    """Retry, produce, commit, get a producer id and let members go on, and return the state that this leads to.
 
     Args:
         driver: of a broker that shows `state`.
         state: what the broker shows.
         producer_ids: those that no producer may get again.
-        choice: which of the last batches of each producer is sent again.
+        choice: which of the last batches of each producer is sent again, and which member goes on.
 
     Raises:
         BrokenPromise: a retry does not yield the original offset, or something new is refused or done wrong.
@@ -152,6 +169,7 @@ def check_service(driver: HandDrivenBroker, state: ModelState, producer_ids: set
     given = driver.ask(
         INIT_PRODUCER_ID, 4, InitProducerIdRequest(transactional_id=None, transaction_timeout_ms=TIMEOUT_MS)
     )
+    check_member = ask_member(driver, state.group.view or NO_GROUP, state.topics(), choice)
     driver.settle()
     if retried.answer is None or produced.answer is None or commits.answer is None or given.answer is None:
         raise BrokenPromise("a request after the restart is not answered")
@@ -163,8 +181,12 @@ def check_service(driver: HandDrivenBroker, state: ModelState, producer_ids: set
         raise BrokenPromise(f"producer id {given.answer.producer_id} is given twice")
     return attrs.evolve(
         state,
-        partitions={name: partition.with_batch([NEXT], added[name]) for name, partition in state.partitions.items()},
+        partitions={
+            name: partition.with_batch([NEXT], added[name], len(added[name].records), TIMESTAMP_MS)
+            for name, partition in state.partitions.items()
+        },
         committed=committed,
+        group=check_member(),
     )
 
 
@@ -231,12 +253,6 @@ def check_committed(answer: OffsetCommitResponse) -> None:
     for topic in answer.topics:
         for partition in topic.partitions:
             expect_none(partition.error_code, f"committing for {topic.name}-{partition.partition_index}")
-
-
-def expect_none(error_code: int, what: str) -> None:
-    """Raise BrokenPromise at an error code."""
-    if error_code != ErrorCode.NONE:
-        raise BrokenPromise(f"{what} is refused with error {error_code}")
 
 
 def _records(data: Buffer) -> Iterator[tuple[int, bytes | None]]:

@@ -7,12 +7,12 @@ offset", "a batch whole or not at all", "none without all before it" and "an off
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Container, Mapping, Sequence
 
 REMEMBERED_BATCHES = 5
 """How many batches back a retry of an idempotent producer is recognised."""
@@ -38,6 +38,64 @@ class SentBatch(NamedTuple):
     """Which operation appended it."""
 
 
+TopicIdPartitions: TypeAlias = frozenset[tuple[bytes, int]]
+"""Partitions by the ids of their topics."""
+
+
+class MemberView(NamedTuple):
+    """A member of the group, as anybody can see it."""
+
+    epoch: int
+    assigned: TopicIdPartitions
+    target: TopicIdPartitions
+
+    def without(self, gone: Container[bytes]) -> MemberView:
+        """Return it without the topics that are gone: a description leaves them out."""
+        assigned = frozenset(partition for partition in self.assigned if partition[0] not in gone)
+        return MemberView(self.epoch, assigned, frozenset(part for part in self.target if part[0] not in gone))
+
+
+class GroupView(NamedTuple):
+    """The group that has members, as anybody can see it."""
+
+    epoch: int
+    assignment_epoch: int
+    members: Mapping[str, MemberView]
+
+    def without(self, gone: Container[bytes]) -> GroupView:
+        """Return it without the topics that are gone."""
+        return self._replace(members={name: member.without(gone) for name, member in self.members.items()})
+
+    def topic_ids(self) -> set[bytes]:
+        """Return the ids of all topics in it."""
+        return {topic_id for member in self.members.values() for topic_id, _ in (*member.assigned, *member.target)}
+
+
+NO_GROUP: Final = GroupView(0, 0, {})
+
+
+@attrs.define(eq=False)
+class KnownGroup:
+    """What a client has been told of the group after some operation; None as long as it was not told."""
+
+    view: GroupView | None = None
+
+
+class Retention(NamedTuple):
+    """How much a partition keeps."""
+
+    size_bytes: int
+    time_ms: int
+
+
+class KeptBatch(NamedTuple):
+    """A batch that retention may delete."""
+
+    next_offset: int
+    size_bytes: int
+    timestamp_ms: int
+
+
 @attrs.frozen
 class ModelPartition:
     """What one partition holds."""
@@ -53,15 +111,36 @@ class ModelPartition:
     """Of its idempotent producer."""
     sent: tuple[SentBatch, ...] = ()
     """The last batches of that producer, oldest first."""
+    retention: Retention | None = None
+    """What of it is deleted without anybody's asking."""
+    batches: tuple[KeptBatch, ...] = ()
+    """If there is retention: all that there were."""
 
-    def with_batch(self, values: Sequence[bytes], sent: SentBatch | None) -> ModelPartition:
+    def with_batch(
+        self, values: Sequence[bytes], sent: SentBatch | None, size_bytes: int = 0, timestamp_ms: int = 0
+    ) -> ModelPartition:
         """Return the partition after one more batch; `sent` if it is one of the idempotent producer."""
+        kept = KeptBatch(len(self.values) + len(values), size_bytes, timestamp_ms)
         return attrs.evolve(
             self,
+            batches=(*self.batches, kept) if self.retention else (),
             values=(*self.values, *values),
             next_sequence=self.next_sequence + (len(values) if sent else 0),
             sent=(*self.sent, sent)[-REMEMBERED_BATCHES:] if sent else self.sent,
         )
+
+    def start_after_retention(self, now_ms: int) -> int:
+        """Return the offset up to which retention may have deleted by now."""
+        if self.retention is None:
+            return 0
+        start = 0
+        left = sum(batch.size_bytes for batch in self.batches)
+        for batch in self.batches:
+            left -= batch.size_bytes
+            if left < self.retention.size_bytes and batch.timestamp_ms >= now_ms - self.retention.time_ms:
+                break
+            start = batch.next_offset
+        return start
 
 
 @attrs.frozen
@@ -70,7 +149,11 @@ class ModelState:
 
     partitions: Mapping[ModelTopicPartition, ModelPartition] = attrs.field(factory=dict)
     committed: Mapping[ModelTopicPartition, int] = attrs.field(factory=dict)
-    """The offsets that the one group has committed."""
+    """The offsets that the group without members has committed."""
+    committed_by_members: Mapping[ModelTopicPartition, int] = attrs.field(factory=dict)
+    """The offsets that the group with members has committed."""
+    group: KnownGroup = attrs.field(factory=lambda: KnownGroup(NO_GROUP), eq=False)
+    """The group with members."""
 
     def topics(self) -> set[str]:
         """Return the names of all topics."""
@@ -93,6 +176,10 @@ class Observed:
     """The leader epoch of every partition."""
     partitions: Mapping[ModelTopicPartition, ObservedPartition]
     committed: Mapping[ModelTopicPartition, int]
+    committed_by_members: Mapping[ModelTopicPartition, int] = attrs.field(factory=dict)
+    group: GroupView = NO_GROUP
+    topic_ids: Collection[bytes] = ()
+    """Of the topics that there are."""
 
 
 class CrashModel:
@@ -103,8 +190,12 @@ class CrashModel:
         """After each operation; operation 0 is the empty beginning."""
         self.acknowledged = 0
         """The last operation of which a client knows that it is durable."""
+        self._idle: set[int] = set()
+        """Operations that have changed nothing."""
         self.epoch = -1
         """The highest leader epoch that a client may have seen."""
+        self.now_ms = 0
+        """The wall clock."""
         self.producer_ids: set[int] = set()
         """All that were given out."""
 
@@ -126,6 +217,13 @@ class CrashModel:
     def acknowledge(self, operation: int) -> None:
         """A client was told that this operation is durable."""
         self.acknowledged = max(self.acknowledged, operation)
+        while self.acknowledged + 1 in self._idle:
+            self.acknowledged += 1
+
+    def changed_nothing(self, operation: int) -> None:
+        """An operation has led to the state that there was: it is as durable as the one before it."""
+        self._idle.add(operation)
+        self.acknowledge(self.acknowledged)
 
     def match(self, observed: Observed) -> tuple[int, ModelState]:
         """Return the operation after which a restarted broker goes on, and the state that it shows.
@@ -145,6 +243,7 @@ class CrashModel:
 
     def restarted(self, operation: int, state: ModelState, epoch: int) -> None:
         """Go on from what `match` has found: all of it is promised now, and nothing else has happened."""
+        self._idle.clear()
         self.states = [*self.states[:operation], state]
         self.acknowledged = operation
         self.epoch = epoch
@@ -157,7 +256,7 @@ class CrashModel:
             found = observed.partitions[name]
             # A deletion of records may be in the checkpoint before it is in the log: it was asked for.
             latest = max(
-                later.partitions[name].log_start_offset
+                max(later.partitions[name].log_start_offset, later.partitions[name].start_after_retention(self.now_ms))
                 for later in self.states[operation:]
                 if name in later.partitions and later.partitions[name].incarnation == partition.incarnation
             )
@@ -176,6 +275,13 @@ class CrashModel:
                 )
         if observed.committed != state.committed:
             return f"committed {observed.committed}, expected {state.committed}"
+        if observed.committed_by_members != state.committed_by_members:
+            return f"committed by members {observed.committed_by_members}, expected {state.committed_by_members}"
+        view = state.group.view
+        if view is not None:
+            expected_group = view.without(view.topic_ids().difference(observed.topic_ids))
+            if observed.group != expected_group:
+                return f"the group is {observed.group}, expected {expected_group}"
         return None
 
     @staticmethod
@@ -184,7 +290,7 @@ class CrashModel:
             name: attrs.evolve(partition, log_start_offset=observed.partitions[name].log_start_offset)
             for name, partition in state.partitions.items()
         }
-        return attrs.evolve(state, partitions=partitions)
+        return attrs.evolve(state, partitions=partitions, group=KnownGroup(observed.group))
 
 
 def _is_compacted(found: Sequence[bytes | None], expected: Sequence[bytes]) -> bool:

@@ -1,8 +1,8 @@
 """A seeded workload for a broker on storage that can crash, and the model of what its clients were told.
 
-Produce, idempotent and plain, to several partitions at once, some of them compacted; retries; topics that come and go;
-committed offsets; deleted records; producer ids; group commits, checkpoints, trims, segments that roll, compaction;
-restarts of all kinds.
+Produce, idempotent and plain, to several partitions at once, some of them compacted, some of which forget; retries;
+topics that come and go; committed offsets; members of a consumer group; deletions of records, offsets and groups;
+producer ids; group commits, checkpoints, trims, segments that roll, compaction; restarts of all kinds.
 """
 
 from __future__ import annotations
@@ -43,18 +43,19 @@ from dotkafka.testing.crash_check import (
     check_committed,
     check_produced,
     commit_request,
-    expect_none,
     next_batch,
     observe,
     produce_request,
     records_of,
 )
+from dotkafka.testing.crash_groups import GroupDeletions, GroupMembers, expect_none
 from dotkafka.testing.crash_model import (
     BrokenPromise,
     CrashModel,
     ModelPartition,
     ModelState,
     ModelTopicPartition,
+    Retention,
     SentBatch,
 )
 from dotkafka.testing.simulated_storage import MakeCheckpoints, MakeWal, SimulatedStorage, small_file_wal
@@ -68,14 +69,21 @@ if TYPE_CHECKING:
     from dotkafka.testing.hand_driven_broker import HandDrivenBroker, Question
 
 COMPACTED: Final = "c"
-TOPICS: Final = ("t", COMPACTED)
+FORGETTING: Final = "f"
+TOPICS: Final = ("t", COMPACTED, FORGETTING)
+RETENTION: Final = Retention(size_bytes=600, time_ms=60_000)
 COMPACTED_CONFIGS: Final = {
     "cleanup.policy": "compact,delete",
     "min.cleanable.dirty.ratio": "0.01",
     "delete.retention.ms": "0",
     "retention.ms": "-1",
 }
-PARTITIONS: Final = 3
+FORGETTING_CONFIGS: Final = {
+    "retention.bytes": str(RETENTION.size_bytes),
+    "retention.ms": str(RETENTION.time_ms),
+}
+CONFIGS: Final = {COMPACTED: COMPACTED_CONFIGS, FORGETTING: FORGETTING_CONFIGS}
+PARTITIONS: Final = 2
 START: Final = Instant(1_000, TIMESTAMP_MS)
 STEPS: Final = 150
 PAUSE_MS: Final = 10_000
@@ -90,6 +98,8 @@ LANES: Final[Mapping[str, Lane]] = {
 OPERATIONS: Final = (
     *("produce",) * 8,
     *("retry", "retry", "commit", "commit", "delete_records", "new_producer", "create", "create", "create", "delete"),
+    *("heartbeat",) * 4,
+    *("commit_as_member", "delete_offset", "delete_group"),
     *("run append",) * 10,
     *("run checkpoint", "run checkpoint", "run compaction", "run compaction", "pass_time", "restart"),
 )
@@ -130,6 +140,8 @@ class CrashWorkload:
         self.failures: list[StorageError] = []
         """Why brokers would not start, or write no more."""
         self._dice = random.Random(seed)  # noqa: S311 (the same seed does the same)
+        self._members = GroupMembers(self._dice, self.model, self._ask)
+        self._deletions = GroupDeletions(self._dice, self.model, self._ask)
         self._steps = steps
         self._faults = faults
         self._asked: list[_Asked] = []
@@ -192,8 +204,7 @@ class CrashWorkload:
         missing = [topic for topic in TOPICS if topic not in self.model.now.topics()]
         if not missing:
             return
-        is_compacted = missing[0] == COMPACTED
-        configs = COMPACTED_CONFIGS.items() if is_compacted else ()
+        configs = CONFIGS.get(missing[0], {}).items()
         wanted = CreatableTopic(
             name=missing[0],
             num_partitions=PARTITIONS,
@@ -201,7 +212,8 @@ class CrashWorkload:
             configs=[CreatableTopicConfig(name=name, value=value) for name, value in configs],
         )
         names = [ModelTopicPartition(missing[0], index) for index in range(PARTITIONS)]
-        partition = ModelPartition(len(self.model.states), is_compacted)
+        retention = RETENTION if missing[0] == FORGETTING else None
+        partition = ModelPartition(len(self.model.states), missing[0] == COMPACTED, retention=retention)
         self._ask(
             CREATE_TOPICS,
             5,
@@ -225,6 +237,8 @@ class CrashWorkload:
             ModelState(
                 {name: partition for name, partition in state.partitions.items() if name.topic != topic},
                 {name: offset for name, offset in state.committed.items() if name.topic != topic},
+                {name: offset for name, offset in state.committed_by_members.items() if name.topic != topic},
+                state.group,
             ),
         )
 
@@ -243,7 +257,8 @@ class CrashWorkload:
                 records = encode_batch(records_of(partition, values))
                 batch = batch._replace(records=bytes(records))
             batches[name] = batch
-            changed[name] = partition.with_batch(values, batch if is_idempotent else None)
+            sent = batch if is_idempotent else None
+            changed[name] = partition.with_batch(values, sent, len(batch.records), TIMESTAMP_MS)
         self._send(batches, "a batch", self._with_partitions(changed))
 
     def retry(self) -> None:
@@ -265,6 +280,22 @@ class CrashWorkload:
             check_committed,
             attrs.evolve(self.model.now, committed={**self.model.now.committed, **offsets}),
         )
+
+    def heartbeat(self) -> None:
+        """Let a member of the other group join, go on or leave."""
+        self._members.take_turn()
+
+    def commit_as_member(self) -> None:
+        """Let a member commit."""
+        self._members.commit(commit_request, check_committed)
+
+    def delete_offset(self) -> None:
+        """Delete one of the committed offsets."""
+        self._deletions.delete_offset()
+
+    def delete_group(self) -> None:
+        """Delete the group without members."""
+        self._deletions.delete_group()
 
     def delete_records(self) -> None:
         """Move a log start offset, at most to what is durable."""
@@ -302,6 +333,7 @@ class CrashWorkload:
         """Let a checkpoint, or another try, become due."""
         self._driver.advance(PAUSE_MS)
         self.now = self._driver.now
+        self.model.now_ms = self.now.wall_ms
 
     def _boot(self) -> None:
         self._asked.clear()
@@ -310,6 +342,7 @@ class CrashWorkload:
         observed = observe(self._driver)
         operation, state = self.model.match(observed)
         self.model.restarted(operation, state, observed.epoch)
+        self._members.restarted(observed.group)
 
     def _has_started(self) -> bool:
         # The process is a new one, and the fault of the disk is the same.
@@ -398,7 +431,7 @@ class CrashWorkload:
 
     def _some_partitions(self) -> list[ModelTopicPartition]:
         names = sorted(self.model.now.partitions)
-        return self._dice.sample(names, self._dice.randint(1, 3))
+        return self._dice.sample(names, min(self._dice.randint(1, 3), len(names)))
 
     def _value(self, name: ModelTopicPartition) -> bytes:
         label = f"{name.topic}-{name.partition} by operation {len(self.model.states)}: "

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from dotkafka.broker.broker import Broker
 from dotkafka.broker.config import BrokerConfig
+from dotkafka.coordinator.config import GroupConfig
 from dotkafka.storage.memory import MemoryCheckpointStore
 from dotkafka.storage.spi import CheckpointStore, FileSystem, WriteAheadLog
 from dotkafka.storage.wal_file import FileWal
@@ -35,8 +36,10 @@ CONFIG: Final = BrokerConfig(
     metadata_log_max_record_bytes_between_snapshots=500,
     log_cleaner_backoff_ms=1000,
     log_cleaner_io_buffer_size=500,
+    log_retention_check_interval_ms=10_000,
+    group=GroupConfig(group_consumer_max_session_timeout_ms=3_600_000, group_consumer_session_timeout_ms=3_600_000),
 )
-"""So small that checkpoints, metadata snapshots, compaction and reads of L2 happen all the time."""
+"""So small that checkpoints, metadata snapshots, compaction and reads of L2 happen all the time; sessions are long."""
 
 MakeWal = Callable[[FileSystem, Callable[[int], bytes]], WriteAheadLog]
 """Makes the write-ahead log under test over a file system, with a source of random bytes."""

@@ -43,11 +43,16 @@ class _Walk:
         self._logs = logs
         self._places: dict[str, dict[tuple[str, int], _Place]] = defaultdict(dict)
         self._offsets: dict[tuple[Log, bool], list[int]] = {}
+        self._gone: dict[tuple[Log, str], list[tuple[float, int]]] = defaultdict(list)
+        """When records of a key were found to be compacted away, and the offset of the newest of them by then."""
+        self._in_poll: dict[tuple[Log, str], Polled] = {}
+        """The last record of each key in the present poll."""
 
     def follow(self, operation: Operation) -> Iterator[Finding]:
         """Take one step, of whichever consumer."""
         places = self._places[operation.client]
         if isinstance(operation, Poll) and operation.is_ok:
+            self._in_poll.clear()
             for record in operation.records:
                 yield from self._read(places, operation, record)
         elif isinstance(operation, Seek):
@@ -65,11 +70,14 @@ class _Walk:
         if log is None:
             return
         places[log.partition] = _Place(log, record.offset + 1, poll)
-        if place is None or place.log is not log or place.next_offset == record.offset:
-            return
-        if record.offset > place.next_offset:
+        if place is not None and place.log is log and record.offset > place.next_offset:
             yield from self._skip(place, poll, record.offset)
-        elif isinstance(place.operation, Poll):
+        sent = self._logs.sends.get((record.topic, record.partition, record.value))
+        if log.is_compacted and sent is not None and sent.key is not None:
+            self._in_poll[log, sent.key] = record
+        if place is None or place.log is not log or place.next_offset <= record.offset:
+            return
+        if isinstance(place.operation, Poll):
             yield Finding(
                 Anomaly.NONMONOTONIC_POLL,
                 f"{poll.client} gets offset {record.offset} of {log.partition} after {place.next_offset - 1}",
@@ -79,7 +87,7 @@ class _Walk:
     def _skip(self, place: _Place, poll: Poll, offset: int) -> Iterator[Finding]:
         """Look for what stands between where the consumer was and what it got."""
         log = place.log
-        if log.may_be_gone(place.next_offset):
+        if place.next_offset < log.log_start:
             return  # out of range, it may have been reset to anywhere
         present = log.stable if poll.read_committed else log.present
         key = log, poll.read_committed
@@ -89,7 +97,9 @@ class _Walk:
         skipped: list[Sighting] = []
         for index in range(bisect_left(offsets, place.next_offset), bisect_left(offsets, offset)):
             sighting = present[offsets[index]]
-            if sighting.value in log.polled_values:
+            if log.may_be_gone(sighting.offset):
+                yield from self._pass_over(log, sighting, poll)
+            elif sighting.value in log.polled_values:
                 skipped.append(sighting)
             else:
                 self.passed[log].setdefault(sighting.value, poll)
@@ -100,6 +110,28 @@ class _Walk:
                 f" {listed(sighting.offset for sighting in skipped)}",
                 (place.operation, poll, *(sighting.operation for sighting in skipped)),
             )
+
+    def _pass_over(self, log: Log, sighting: Sighting, poll: Poll) -> Iterator[Finding]:
+        """A record is gone that may be: then no older one of its key is left, as they go in their order.
+
+        A broker that still has both of them elsewhere may show both for a while.
+        """
+        sent = sighting.sent
+        if sent is None or sent.key is None:
+            return
+        gone = self._gone[log, sent.key]
+        read = self._in_poll.get((log, sent.key))
+        if read is not None and any(
+            moment < poll.began and read.offset < offset <= sighting.offset for moment, offset in gone
+        ):
+            yield Finding(
+                Anomaly.RESURRECTED,
+                f"{poll.client} reads {read.value!r} of key {sent.key!r} at offset {read.offset} of {log.partition},"
+                f" and not {sighting.value!r} at offset {sighting.offset}; newer ones had been compacted away before",
+                (sent, poll),
+            )
+        if not gone or gone[-1][1] < sighting.offset:
+            gone.append((poll.latest, sighting.offset))
 
 
 def _check_losses(log: Log, logs: Logs, passed: dict[str, Operation], *, is_healed: bool) -> Iterator[Finding]:

@@ -34,6 +34,8 @@ class Anomaly(StrEnum):
     """A consumer gets an offset that is not above the one before, and nothing took it back."""
     SKIPPED_POLL = "skipped poll"
     """A consumer jumps over a record that was read at another time."""
+    RESURRECTED = "resurrected"
+    """A poll shows an old record of a compacted topic without the newer one of its key, which had gone before."""
     WATERMARK_REGRESS = "watermark regress"
     """A log start offset or high watermark is below one known before it was asked for."""
     LOST_COMMIT = "lost commit"

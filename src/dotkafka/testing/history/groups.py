@@ -16,6 +16,7 @@ from dotkafka.testing.history.operations import (
     Commit,
     Committed,
     DeleteTopic,
+    Heartbeat,
     Operation,
     Partition,
     Revoked,
@@ -36,6 +37,9 @@ def check_groups(operations: Sequence[Operation]) -> Iterator[Finding]:
     for operation in operations:
         if isinstance(operation, Assigned):
             yield from _assign(operation, owners, owned[operation.group, operation.client])
+        elif isinstance(operation, Heartbeat) and operation.is_ok and operation.generation is not None:
+            for partition in owned[operation.group, operation.client]:
+                yield from _check_owner(operation, owners[operation.group, partition], partition)
         elif isinstance(operation, Revoked):
             mine = owned[operation.group, operation.client]
             for partition in list(mine) if operation.partitions is None else operation.partitions:
@@ -167,6 +171,7 @@ def _assign(assigned: Assigned, owners: dict[Key, _Owners], mine: set[Partition]
                     f" {other.assigned.client} and {assigned.client}",
                     tuple(dict.fromkeys((other.assigned, *((held_before.assigned,) if held_before else ()), assigned))),
                 )
+    _forget_former_life(assigned, generation, owners)
     for partition in mine.difference(assigned.partitions):
         owners[assigned.group, partition].holding.pop(assigned.client, None)
     mine.clear()
@@ -176,6 +181,36 @@ def _assign(assigned: Assigned, owners: dict[Key, _Owners], mine: set[Partition]
         of_partition.holding[assigned.client] = _Holding(generation, assigned)
         if of_partition.newest is None or of_partition.newest.generation < generation:
             of_partition.newest = of_partition.holding[assigned.client]
+
+
+def _forget_former_life(assigned: Assigned, generation: int, owners: dict[Key, _Owners]) -> None:
+    """A group that was empty may be deleted, or take the other protocol; either way its generations begin anew.
+
+    An answer that was asked for after a higher generation was known, and has a lower one, is from a later life.
+    """
+    for partition in assigned.partitions:
+        of_partition = owners[assigned.group, partition]
+        newest = of_partition.newest
+        if newest is not None and newest.generation > generation and newest.assigned.latest < assigned.began:
+            of_partition.newest = None
+
+
+def _check_owner(heartbeat: Heartbeat, of_partition: _Owners, partition: Partition) -> Iterator[Finding]:
+    """A member that is told that it still owns a partition, when another one has it, was never told to give it up."""
+    mine = of_partition.holding[heartbeat.client]
+    for other in of_partition.holding.values():
+        if (
+            other.assigned.client != heartbeat.client
+            and min(mine.generation, other.generation) >= 0
+            and mine.assigned.latest < other.assigned.began <= other.assigned.latest < heartbeat.began
+        ):
+            yield Finding(
+                Anomaly.DOUBLE_ASSIGNMENT,
+                f"{other.assigned.client} of group {heartbeat.group!r} owns {partition} since generation"
+                f" {other.generation}, and {heartbeat.client} is told later that it owns it in generation"
+                f" {heartbeat.generation}",
+                (mine.assigned, other.assigned, heartbeat),
+            )
 
 
 def _check_generation(

@@ -48,6 +48,8 @@ class Log:
     log_start: int = 0
     """Before this offset, records may have been removed."""
     is_compacted: bool = False
+    lasting: set[int] = attrs.field(factory=set)
+    """If it is compacted: the offsets of records that are the newest of their keys, which must stay."""
     is_deleted: bool = False
     has_transactions: bool = False
     polled_values: set[str] = attrs.field(factory=set)
@@ -58,7 +60,24 @@ class Log:
 
     def may_be_gone(self, offset: int) -> bool:
         """Whether deletion, retention or compaction may have removed what was at an offset."""
-        return self.is_compacted or offset < self.log_start
+        return offset < self.log_start or (self.is_compacted and offset not in self.lasting)
+
+    def find_lasting(self, *, with_tombstones: bool) -> None:
+        """Find the newest record of each key, unless a record whose offset nobody knows may be newer."""
+        self.is_compacted = True
+        newest: dict[str, Sighting] = {}
+        for sighting in self.sightings:
+            if sighting.sent is not None and (key := sighting.sent.key) is not None:
+                newest[key] = max(newest.get(key, sighting), sighting, key=lambda seen: seen.offset)
+        seen = {sighting.value for sighting in self.sightings}
+        open_keys = {sent.key for sent in self.sends if sent.value not in seen}
+        self.lasting = {
+            sighting.offset
+            for key, sighting in newest.items()
+            if key not in open_keys
+            and sighting.sent is not None
+            and (with_tombstones or not sighting.sent.is_tombstone)
+        }
 
 
 class Logs:
@@ -80,6 +99,10 @@ class Logs:
                 for record in operation.records:
                     self._add_polled(operation, record)
         self._add_bounds(operations)
+        compactions = {operation.topic: operation for operation in operations if isinstance(operation, Compaction)}
+        for log in self:
+            if (compaction := compactions.get(log.partition.topic)) is not None:
+                log.find_lasting(with_tombstones=compaction.keeps_tombstones)
 
     def __iter__(self) -> Iterator[Log]:
         return iter(self._logs.values())
@@ -134,7 +157,6 @@ class Logs:
 
     def _add_bounds(self, operations: Sequence[Operation]) -> None:
         """Add what removes records, then what must be there because it was acknowledged."""
-        compacted = {operation.topic for operation in operations if isinstance(operation, Compaction)}
         starts_of_any_life: dict[Partition, int] = defaultdict(int)
         for operation in operations:
             if isinstance(operation, DeleteRecords) and operation.may_have_happened:
@@ -154,7 +176,6 @@ class Logs:
             elif operation.is_ok:
                 log.deletions.append(operation)
         for log in self:
-            log.is_compacted = log.partition.topic in compacted
             log.log_start = max(log.log_start, starts_of_any_life.get(log.partition, 0))
             for sighting in log.sightings:
                 if sighting.sent is not None and self.is_committed(sighting.sent):

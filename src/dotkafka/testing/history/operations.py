@@ -100,6 +100,10 @@ class Send(Operation):
     idempotent: bool = attrs.field(default=False, kw_only=True)
     transaction: str | None = attrs.field(default=None, kw_only=True)
     """The name of the transaction that it is part of, for `EndTransaction`."""
+    key: str | None = attrs.field(default=None, kw_only=True)
+    """In a compacted topic: the newest record of a key must stay."""
+    is_tombstone: bool = attrs.field(default=False, kw_only=True)
+    """Whether it deletes its key. What its value is here, the test puts elsewhere into the record."""
     offset: int | None = attrs.field(default=None, kw_only=True)
     """None if it was acknowledged without one, as some retries are."""
 
@@ -159,9 +163,11 @@ class DeleteTopic(Operation):
 
 @attrs.define(eq=False)
 class Compaction(Operation):
-    """From the test's word: any record of this topic may vanish."""
+    """From the test's word: of this topic may vanish what has no key, or an older record of a key than the newest."""
 
     topic: str
+    keeps_tombstones: bool = attrs.field(default=False, kw_only=True)
+    """Whether `delete.retention.ms` is longer than the test: a tombstone may then not vanish either."""
 
 
 @attrs.define(eq=False)
@@ -183,10 +189,18 @@ class Committed(Operation):
 
 @attrs.define(eq=False)
 class Assigned(Operation):
-    """A member of a group learns all that it owns from now on."""
+    """A member of a group learns all that it owns from now on; in the consumer protocol its epoch is the generation."""
 
     group: str
     partitions: list[Partition] = attrs.field(converter=_partitions)
+    generation: int | None = attrs.field(default=None, kw_only=True)
+
+
+@attrs.define(eq=False)
+class Heartbeat(Operation):
+    """A member of a group asks whether it still is one, with all that it owns; ok is yes, in this generation."""
+
+    group: str
     generation: int | None = attrs.field(default=None, kw_only=True)
 
 
@@ -214,6 +228,6 @@ KINDS: dict[str, type[Operation]] = {
     kind.__name__: kind
     for kind in (
         *(Send, EndTransaction, Poll, Seek, Watermarks, DeleteRecords, DeleteTopic, Compaction),
-        *(Commit, Committed, Assigned, Revoked, Mark, Healed),
+        *(Commit, Committed, Assigned, Heartbeat, Revoked, Mark, Healed),
     )
 }

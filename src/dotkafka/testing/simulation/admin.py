@@ -29,27 +29,37 @@ from dotkafka.protocol.messages.incremental_alter_configs import (
     AlterConfigsResource,
     IncrementalAlterConfigsRequest,
 )
-from dotkafka.testing.history import DeleteRecords, DeleteTopic
+from dotkafka.testing.history import Compaction, DeleteRecords, DeleteTopic
 from dotkafka.testing.simulation.client import Client
-from dotkafka.testing.simulation.topics import FORGETTING, GROWING, PASSING, STAYING, TRIMMED
+from dotkafka.testing.simulation.topics import COMPACTED, FORGETTING, GROWING, PASSING, STAYING, TRIMMED
 from dotkafka.testing.simulation.trace import Violation
 from dotkafka.testing.simulation.world import Phase
 
 if TYPE_CHECKING:
     from dotkafka.testing.simulation.client import Flow
+    from dotkafka.testing.simulation.world import World
 
 MOST_PARTITIONS: Final = 5
 TOPIC_RESOURCE: Final = 2
 SET: Final = 0
 UNAVAILABLE: Final = ErrorCode.KAFKA_STORAGE_ERROR
 HIGH_WATERMARK: Final = -1
+FOR_EVER: Final = str(2**62)
+"""No clock jumps so far."""
 
 
 class Admin(Client):
     """Creates the topics, and changes them until everything heals."""
 
+    def __init__(self, world: World, name: str) -> None:
+        super().__init__(world, name)
+        self._compacted_configs = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.05"}
+
     def live(self) -> Flow[None]:
         """Create what stays; then do one thing after another."""
+        keeps_tombstones = self.dice.random() < 0.5
+        self._compacted_configs["delete.retention.ms"] = FOR_EVER if keeps_tombstones else "0"
+        self.world.history.add(Compaction(self.name, COMPACTED, keeps_tombstones=keeps_tombstones))
         for topic, partitions in STAYING.items():
             while not (yield from self._create(topic, partitions)):
                 yield from self.pause(100)
@@ -74,8 +84,8 @@ class Admin(Client):
     def _create(self, topic: str, partitions: int) -> Flow[bool]:
         """Create a topic; return whether it is there."""
         wanted = CreatableTopic(name=topic, num_partitions=partitions, replication_factor=1)
-        if topic == FORGETTING:
-            wanted.configs = [CreatableTopicConfig(name="retention.bytes", value="4000")]
+        configs = {FORGETTING: {"retention.bytes": "4000"}, COMPACTED: self._compacted_configs}.get(topic, {})
+        wanted.configs = [CreatableTopicConfig(name=name, value=value) for name, value in configs.items()]
         answer = yield from self.call(CREATE_TOPICS, 5, CreateTopicsRequest(topics=[wanted], timeout_ms=1_000))
         if answer is None:
             return False

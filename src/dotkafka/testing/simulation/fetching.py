@@ -39,6 +39,8 @@ VERSIONS: Final = (11, 13, 16)
 BY_ID: Final = 13
 EARLIEST: Final = -2
 NO_SESSION: Final = -1
+VALUE_HEADER: Final = "value"
+"""The header of a tombstone that tells it from others."""
 MAX_BYTES: Final = (500, 4_000, 100_000)
 STALE: Final = frozenset(
     {
@@ -263,19 +265,25 @@ class Fetching(Client):
             marks = Watermarks(self.name, *partition, data.log_start_offset, data.high_watermark, began=asked_us)
             self.world.history.operations.append(self.world.history.ok(marks))
         polled: list[Polled] = []
+        next_offset = place.offset
         for offset, value in _records(data.records or b""):
+            if value is None:
+                next_offset = max(next_offset, offset)
+                continue
             if offset < place.offset:
                 continue  # the first batch is whole
             if offset >= data.high_watermark:
                 raise Violation(f"{partition} gives offset {offset} above its high watermark {data.high_watermark}")
             polled.append(Polled(*partition, offset, value))
-        if polled:
-            place.offset = polled[-1].offset + 1
+        place.offset = next_offset
         return polled
 
 
-def _records(records: Buffer) -> Iterable[tuple[int, str]]:
+def _records(records: Buffer) -> Iterable[tuple[int, str | None]]:
+    """Yield offset and value of each record, and after each batch the offset after it, with None."""
     view = memoryview(records)
     for position, header in batch_headers(view):
         for record in iterate_records(view[position : position + header.size_bytes]):
-            yield record.offset, bytes(record.value or b"").decode()
+            value = dict(record.headers)[VALUE_HEADER] if record.value is None else record.value
+            yield record.offset, bytes(value or b"").decode()
+        yield header.next_offset, None

@@ -1,26 +1,11 @@
-"""A member of a consumer group, by the classic protocol: joins, is assigned partitions, reads, commits, joins again."""
+"""What members of consumer groups of both protocols do alike: read from where the group is, commit, end."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from dotkafka.protocol.error_codes import ErrorCode
-from dotkafka.protocol.messages.consumer_protocol import (
-    CONSUMER_PROTOCOL_ASSIGNMENT,
-    CONSUMER_PROTOCOL_SUBSCRIPTION,
-    ConsumerProtocolAssignment,
-    ConsumerProtocolAssignmentTopicPartition,
-    ConsumerProtocolSubscription,
-)
 from dotkafka.protocol.messages.find_coordinator import FIND_COORDINATOR, FindCoordinatorRequest
-from dotkafka.protocol.messages.heartbeat import HEARTBEAT, HeartbeatRequest
-from dotkafka.protocol.messages.join_group import (
-    JOIN_GROUP,
-    JoinGroupRequest,
-    JoinGroupRequestProtocol,
-    JoinGroupResponse,
-)
-from dotkafka.protocol.messages.leave_group import LEAVE_GROUP, LeaveGroupRequest, MemberIdentity
 from dotkafka.protocol.messages.offset_commit import (
     OFFSET_COMMIT,
     OffsetCommitRequest,
@@ -33,26 +18,28 @@ from dotkafka.protocol.messages.offset_fetch import (
     OffsetFetchRequestGroup,
     OffsetFetchRequestTopics,
 )
-from dotkafka.protocol.messages.sync_group import SYNC_GROUP, SyncGroupRequest, SyncGroupRequestAssignment
-from dotkafka.testing.history import Assigned, Commit, Committed, Outcome, Partition, Position, Revoked
+from dotkafka.testing.history import (
+    Assigned,
+    Commit,
+    Committed,
+    Heartbeat,
+    Operation,
+    Outcome,
+    Partition,
+    Position,
+    Revoked,
+)
 from dotkafka.testing.simulation.fetching import Fetching
 from dotkafka.testing.simulation.trace import Violation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from dotkafka.testing.simulation.client import Flow
     from dotkafka.testing.simulation.world import World
 
 SESSION_TIMEOUT_MS: Final = 6_000
-REBALANCE_TIMEOUT_MS: Final = 4_000
-JOIN_TIMEOUT_MS: Final = 2 * REBALANCE_TIMEOUT_MS + SESSION_TIMEOUT_MS
 HEARTBEAT_INTERVAL_MS: Final = 1_000
-PROTOCOL: Final = "round"
-NOT_A_MEMBER: Final = frozenset(
-    {ErrorCode.UNKNOWN_MEMBER_ID, ErrorCode.ILLEGAL_GENERATION, ErrorCode.FENCED_INSTANCE_ID}
-)
-REJOIN: Final = NOT_A_MEMBER | {ErrorCode.REBALANCE_IN_PROGRESS}
 TRY_AGAIN: Final = frozenset(
     {ErrorCode.COORDINATOR_NOT_AVAILABLE, ErrorCode.NOT_COORDINATOR, ErrorCode.COORDINATOR_LOAD_IN_PROGRESS}
 )
@@ -66,41 +53,57 @@ class GroupMember(Fetching):
         name: nobody else's, ever.
         group: that it is in.
         topics: that it subscribes to.
+        instance_id: of a static member; another one has it only after this one's end.
     """
 
-    def __init__(self, world: World, name: str, group: str, topics: Sequence[str]) -> None:
+    commit_version: ClassVar[int]
+    fetch_version: ClassVar[int]
+    """Of OffsetFetch."""
+
+    def __init__(
+        self, world: World, name: str, group: str, topics: Sequence[str], instance_id: str | None = None
+    ) -> None:
         super().__init__(world, name)
         self.group = group
+        self.instance_id = instance_id
         self.is_stable = False
         """Whether it has an assignment, and nobody has told it to join again."""
         self.is_leaving = False
         """Whether it is to leave at its next opportunity."""
         self.generation = -1
+        """Under the consumer protocol, its member epoch."""
         self._topics = topics
         self._member_id = ""
-        self._join_version = self.dice.choice((2, 5, 9))
         self._committed: dict[Partition, int] = {}
+        self._unplaced: set[Partition] = set()
+        """What it owns without knowing yet where to read."""
         self._heartbeat_due_us = 0
         self._heard_us = 0
-        self._asking: Commit | Committed | None = None
+        self._asking: Operation | None = None
         """What it waits for the outcome of."""
 
     @property
     def assigned(self) -> list[Partition]:
         """What it owns."""
-        return list(self.places) if self.is_stable else []
+        return [*self.places, *sorted(self._unplaced)] if self.is_stable else []
 
     @property
     def is_settled(self) -> bool:
         """Whether it has read and committed everything that is assigned to it."""
         places = self.places.items()
         return (
-            self.is_stable and self.is_at_end and all(self._committed.get(at) == place.offset for at, place in places)
+            self.is_stable
+            and not self._unplaced
+            and self.is_at_end
+            and all(self._committed.get(at) == place.offset for at, place in places)
         )
 
     def state(self) -> str:
         """Return where it is."""
-        return f"stable {self.is_stable}, generation {self.generation}, {self.behind()}, committed {self._committed}"
+        return (
+            f"stable {self.is_stable}, generation {self.generation}, {self.behind()},"
+            f" unplaced {sorted(self._unplaced)}, committed {self._committed}"
+        )
 
     def kill(self) -> None:
         """End as a process does that is killed: nobody is told."""
@@ -108,23 +111,17 @@ class GroupMember(Fetching):
         self.world.counts["members killed"] += 1
         if self._asking is not None and self._asking.outcome is Outcome.PENDING:
             self.world.history.unknown(self._asking)
-        self._give_up_assignment()
-        self._end()
+        self.give_up_assignment()
+        self.end()
 
-    def live(self) -> Flow[None]:
-        """Be a member until told to leave."""
-        yield from self._find_coordinator()
-        while not self.is_leaving:
-            if (yield from self._join()):
-                yield from self._work()
-                self._give_up_assignment()
-            else:
-                yield from self.pause(self.dice.randrange(50, 300))
-        yield from self._leave()
+    def act_on(self, code: int) -> None:
+        """Act on an error of the coordinator."""
+        raise NotImplementedError
 
-    # -- joining -------------------------------------------------------------------------------------------------------
+    # -- the group's coordinator ---------------------------------------------------------------------------------------
 
-    def _find_coordinator(self) -> Flow[None]:
+    def find_coordinator(self) -> Flow[None]:
+        """Ask until somebody says which broker it is."""
         while True:
             request = FindCoordinatorRequest(coordinator_keys=[self.group])
             answer = yield from self.call(FIND_COORDINATOR, 4, request)
@@ -132,93 +129,57 @@ class GroupMember(Fetching):
                 return
             yield from self.pause(100)
 
-    def _join(self) -> Flow[bool]:
-        """Join, synchronise, and learn where to read; return whether all of that went well."""
-        yield from self.refresh_topics()
-        subscription = ConsumerProtocolSubscription(topics=list(self._topics))
-        metadata = b"\0\0" + CONSUMER_PROTOCOL_SUBSCRIPTION.encode(0, subscription)
-        request = JoinGroupRequest(
-            group_id=self.group,
-            session_timeout_ms=SESSION_TIMEOUT_MS,
-            rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
-            member_id=self._member_id,
-            protocol_type="consumer",
-            protocols=[JoinGroupRequestProtocol(name=PROTOCOL, metadata=metadata)],
-        )
-        answer = yield from self.call(JOIN_GROUP, self._join_version, request, timeout_ms=JOIN_TIMEOUT_MS)
-        if answer is None:
-            return False
-        if answer.error_code == ErrorCode.MEMBER_ID_REQUIRED:
-            self._member_id = answer.member_id
-            return False
-        if answer.error_code != ErrorCode.NONE:
-            self._must_rejoin(answer.error_code)
-            return False
-        self._member_id = answer.member_id
-        self.generation = answer.generation_id
-        self.world.promises.never_goes_back(("generation of", self.name, self._member_id), self.generation, 0)
-        self.world.counts["joins"] += 1
-        return (yield from self._synchronise(answer))
+    def hear(self) -> None:
+        """The coordinator has answered: the next heartbeat is due a while from now."""
+        self._heard_us = self.world.scheduler.now_us
+        self._heartbeat_due_us = self._heard_us + HEARTBEAT_INTERVAL_MS * 1000
 
-    def _synchronise(self, joined: JoinGroupResponse) -> Flow[bool]:
-        request = SyncGroupRequest(
-            group_id=self.group,
-            generation_id=self.generation,
-            member_id=self._member_id,
-            assignments=self._assign(joined) if joined.leader == self._member_id else [],
+    def check_that_time_is_up(self) -> None:
+        """It is told that it is no member any more.
+
+        Raises:
+            Violation: it was heard a moment ago.
+        """
+        if self.world.scheduler.now_us - self._heard_us < SESSION_TIMEOUT_MS * 500:
+            raise Violation(f"{self.name} was heard half a session timeout ago, and is put out of the group")
+
+    def begin_heartbeat(self) -> Heartbeat:
+        """Note that it asks whether it still owns what it has."""
+        heartbeat = self._asking = self.world.history.begin(
+            Heartbeat(self.name, self.group, generation=self.generation)
         )
-        if request.assignments:
-            self.world.counts["rebalances"] += 1
-        answer = yield from self.call(SYNC_GROUP, 3, request, timeout_ms=JOIN_TIMEOUT_MS)
-        if answer is None:
-            return False
-        if answer.error_code != ErrorCode.NONE:
-            self._must_rejoin(answer.error_code)
-            return False
-        self._hear()
-        partitions: list[Partition] = []
-        if answer.assignment:
-            assignment = CONSUMER_PROTOCOL_ASSIGNMENT.decode(0, answer.assignment, 2)
-            partitions = [
-                Partition(topic.topic, index) for topic in assignment.assigned_partitions for index in topic.partitions
-            ]
-        self.world.history.add(Assigned(self.name, self.group, partitions, generation=self.generation))
+        return heartbeat
+
+    # -- what it owns --------------------------------------------------------------------------------------------------
+
+    def own(self, partitions: Iterable[Partition], asked_us: int) -> None:
+        """Take what it was assigned; it has to find out where to read what is new."""
+        partitions = list(partitions)
+        assigned = Assigned(self.name, self.group, partitions, generation=self.generation, began=asked_us)
+        self.world.history.operations.append(self.world.history.ok(assigned))
+        self._unplaced = {partition for partition in partitions if partition not in self.places}
         self.is_stable = True
-        if not (yield from self._find_positions(partitions)):
-            self._give_up_assignment()
-            return False
-        return True
 
-    def _assign(self, joined: JoinGroupResponse) -> list[SyncGroupRequestAssignment]:
-        """Deal the partitions out to the members."""
-        members = sorted(member.member_id for member in joined.members)
-        hands: dict[str, dict[str, list[int]]] = {member: {} for member in members}
-        partitions = [
-            (topic, index)
-            for topic in self._topics
-            for index in range(len(self.topics[topic].epochs) if topic in self.topics else 0)
-        ]
-        for number, (topic, index) in enumerate(partitions):
-            hands[members[number % len(members)]].setdefault(topic, []).append(index)
-        return [
-            SyncGroupRequestAssignment(
-                member_id=member,
-                assignment=b"\0\0"
-                + CONSUMER_PROTOCOL_ASSIGNMENT.encode(
-                    0,
-                    ConsumerProtocolAssignment(
-                        assigned_partitions=[
-                            ConsumerProtocolAssignmentTopicPartition(topic=topic, partitions=indexes)
-                            for topic, indexes in hand.items()
-                        ]
-                    ),
-                ),
-            )
-            for member, hand in hands.items()
-        ]
+    def give_up(self, partitions: Iterable[Partition]) -> None:
+        """Stop to read some partitions."""
+        partitions = list(partitions)
+        for partition in partitions:
+            self.places.pop(partition, None)
+            self._committed.pop(partition, None)
+            self._unplaced.discard(partition)
+        self.world.history.add(Revoked(self.name, self.group, partitions))
 
-    def _find_positions(self, partitions: Sequence[Partition]) -> Flow[bool]:
-        """Go where the group has committed, or to the beginning where it has not."""
+    def give_up_assignment(self) -> None:
+        """Stop to read anything."""
+        self.is_stable = False
+        self.places.clear()
+        self._committed.clear()
+        self._unplaced.clear()
+        self.world.history.add(Revoked(self.name, self.group))
+
+    def find_positions(self) -> Flow[bool]:
+        """Go where the group has committed, or to the beginning where it has not; return whether that went well."""
+        partitions = sorted(self._unplaced)
         if any(partition.topic not in self.topics for partition in partitions):
             yield from self.refresh_topics()
         for _ in range(3):
@@ -227,12 +188,13 @@ class GroupMember(Fetching):
                 break
         else:
             return False
-        self._committed = dict(committed)
         for partition in partitions:
             if partition in committed:
+                self._committed[partition] = committed[partition]
                 self.go_to(partition, committed[partition])
             elif not (yield from self.go_to_beginning(partition)):
                 return False
+            self._unplaced.discard(partition)
         return True
 
     def _fetch_committed(self, partitions: Sequence[Partition]) -> Flow[dict[Partition, int] | None]:
@@ -241,9 +203,11 @@ class GroupMember(Fetching):
         for partition in partitions:
             indexes.setdefault(partition.topic, []).append(partition.partition)
         topics = [OffsetFetchRequestTopics(name=topic, partition_indexes=those) for topic, those in indexes.items()]
-        group = OffsetFetchRequestGroup(group_id=self.group, topics=topics)
+        group = OffsetFetchRequestGroup(
+            group_id=self.group, member_id=self._member_id, member_epoch=self.generation, topics=topics
+        )
         fetched = self._asking = self.world.history.begin(Committed(self.name, self.group))
-        answer = yield from self.call(OFFSET_FETCH, 8, OffsetFetchRequest(groups=[group]))
+        answer = yield from self.call(OFFSET_FETCH, self.fetch_version, OffsetFetchRequest(groups=[group]))
         if answer is None or answer.groups[0].error_code != ErrorCode.NONE:
             self.world.history.unknown(fetched)
             return None
@@ -255,52 +219,7 @@ class GroupMember(Fetching):
         self.world.history.ok(fetched, offsets=positions)
         return {Partition(at.topic, at.partition): at.offset for at in positions if at.offset is not None}
 
-    # -- working -------------------------------------------------------------------------------------------------------
-
-    def _work(self) -> Flow[None]:
-        """Read, commit and heartbeat, until it has to join again."""
-        while self.is_stable and not self.is_leaving:
-            if self.world.scheduler.now_us >= self._heartbeat_due_us:
-                yield from self._heartbeat()
-                continue
-            if self.needs_topics or self.dice.random() < 0.01:
-                self.needs_topics = False
-                if not (yield from self._look_around()):
-                    return
-            if self.places:
-                yield from self.poll(self.dice.randrange(200))
-            if self.dice.random() < 0.2 or self.is_at_end:
-                yield from self._commit()
-            yield from self.pause(self.dice.randrange(5, 50))
-        yield from self._commit()
-
-    def _look_around(self) -> Flow[bool]:
-        """Return whether the topics are still what they were when it joined."""
-        before = {topic: len(self.topics[topic].epochs) for topic in self._topics if topic in self.topics}
-        yield from self.refresh_topics()
-        return before == {topic: len(self.topics[topic].epochs) for topic in self._topics if topic in self.topics}
-
-    def _heartbeat(self) -> Flow[None]:
-        request = HeartbeatRequest(group_id=self.group, generation_id=self.generation, member_id=self._member_id)
-        answer = yield from self.call(HEARTBEAT, 3, request)
-        if answer is None:
-            yield from self.pause(50)
-        elif answer.error_code == ErrorCode.NONE:
-            self._hear()
-        elif answer.error_code == ErrorCode.REBALANCE_IN_PROGRESS:
-            self.world.counts["heartbeats that call to a rebalance"] += 1
-            if self.dice.random() < 0.5:
-                yield from self._commit()
-            self._must_rejoin(answer.error_code)
-        else:
-            if (
-                answer.error_code in NOT_A_MEMBER
-                and self.world.scheduler.now_us - self._heard_us < SESSION_TIMEOUT_MS * 500
-            ):
-                raise Violation(f"{self.name} was heard half a session timeout ago, and is put out of the group")
-            self._must_rejoin(answer.error_code)
-
-    def _commit(self) -> Flow[None]:
+    def commit(self) -> Flow[None]:
         """Commit where it is, if it owns anything, and has read on."""
         changed = {at: place.offset for at, place in self.places.items() if self._committed.get(at) != place.offset}
         if not changed or not self.is_stable:
@@ -318,9 +237,10 @@ class GroupMember(Fetching):
             group_id=self.group,
             generation_id_or_member_epoch=self.generation,
             member_id=self._member_id,
+            group_instance_id=self.instance_id,
             topics=[OffsetCommitRequestTopic(name=topic, partitions=those) for topic, those in parts.items()],
         )
-        answer = yield from self.call(OFFSET_COMMIT, 8, request)
+        answer = yield from self.call(OFFSET_COMMIT, self.commit_version, request)
         if answer is None:
             self.world.history.unknown(operation)
             return
@@ -334,41 +254,10 @@ class GroupMember(Fetching):
             self._committed.update(changed)
             return
         self.world.history.fail(operation)
-        self._must_rejoin(code)
+        self.act_on(code)
 
-    def _hear(self) -> None:
-        """The coordinator has answered: the next heartbeat is due a while from now."""
-        self._heard_us = self.world.scheduler.now_us
-        self._heartbeat_due_us = self._heard_us + HEARTBEAT_INTERVAL_MS * 1000
-
-    def _must_rejoin(self, code: int) -> None:
-        """Act on an error of the coordinator."""
-        if code in NOT_A_MEMBER:
-            self.world.counts["members put out"] += 1
-            self._member_id = ""
-        if code in REJOIN:
-            self.is_stable = False
-        elif code not in TRY_AGAIN:
-            raise Violation(f"{self.name} gets error {code} from its coordinator")
-        else:
-            self._heartbeat_due_us = self.world.scheduler.now_us + 200_000
-
-    # -- leaving -------------------------------------------------------------------------------------------------------
-
-    def _give_up_assignment(self) -> None:
-        self.is_stable = False
-        self.places.clear()
-        self._committed.clear()
-        self.world.history.add(Revoked(self.name, self.group))
-
-    def _leave(self) -> Flow[None]:
-        if self._member_id:
-            request = LeaveGroupRequest(group_id=self.group, members=[MemberIdentity(member_id=self._member_id)])
-            yield from self.call(LEAVE_GROUP, 3, request)
-            self.world.counts["members left"] += 1
-        self._end()
-
-    def _end(self) -> None:
+    def end(self) -> None:
+        """Be no more."""
         self.is_alive = False
         self.channel.close()
         self._fetch_channel.close()

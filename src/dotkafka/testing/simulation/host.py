@@ -31,8 +31,16 @@ CONFIG: Final = BrokerConfig(
     tail_max_bytes=7_000,
     auto_create_topics_enable=False,
     log_retention_check_interval_ms=3_000,
+    log_cleaner_backoff_ms=1_000,
+    log_cleaner_io_buffer_size=3_000,
     offsets_topic_num_partitions=2,
-    group=GroupConfig(group_initial_rebalance_delay_ms=50),
+    group=GroupConfig(
+        group_initial_rebalance_delay_ms=50,
+        group_consumer_min_session_timeout_ms=1_000,
+        group_consumer_session_timeout_ms=6_000,
+        group_consumer_min_heartbeat_interval_ms=100,
+        group_consumer_heartbeat_interval_ms=1_000,
+    ),
 )
 """So small that checkpoints, reads of L2 and producers that must wait are common."""
 LATENCIES_US: Final[dict[Lane, int]] = {

@@ -22,7 +22,8 @@ from dotkafka.records.compression import Compression
 from dotkafka.records.record import Record
 from dotkafka.testing.history import Send
 from dotkafka.testing.simulation.client import Client
-from dotkafka.testing.simulation.topics import PASSING
+from dotkafka.testing.simulation.fetching import VALUE_HEADER
+from dotkafka.testing.simulation.topics import COMPACTED, PASSING
 from dotkafka.testing.simulation.trace import Violation
 from dotkafka.testing.simulation.world import Phase
 
@@ -37,6 +38,8 @@ VERSIONS: Final = (9, 11, 13)
 BY_ID: Final = 13
 MOST_IN_FLIGHT: Final = 5
 MOST_QUEUED: Final = 8
+KEYS: Final = 12
+"""Of a producer, in each compacted partition."""
 FINISHING_SHARE: Final = 0.2
 RETRIABLE: Final = frozenset(
     {
@@ -90,6 +93,9 @@ class Producer(Client):
             self._made += 1
             value = f"{self.name}:{self._made}"
             send = Send(self.name, topic, partition, value, idempotent=self.is_idempotent)
+            if topic == COMPACTED:
+                send.key = f"{self.name}:{self.dice.randrange(KEYS)}"
+                send.is_tombstone = self.dice.random() < 0.2
             sends.append(self.world.history.begin(send))
         return sends
 
@@ -99,7 +105,7 @@ class Producer(Client):
         """Return the batch of some records, padded to different sizes."""
         now_ms = self.world.scheduler.now.wall_ms
         padding = bytes(self.dice.choice((0, 0, 100, 400)))
-        records = [Record(0, now_ms, padding, send.value.encode()) for send in sends]
+        records = [_record(send, now_ms, padding) for send in sends]
         compression = Compression.GZIP if self.dice.random() < 0.05 else Compression.NONE
         return bytes(
             encode_batch(
@@ -150,6 +156,14 @@ class Producer(Client):
         yield from self.pause(2 * self._interval_ms * self.dice.random())
         if self.world.phase >= Phase.HEALING and (self._has_recovered or not self.partitions()):
             self.is_finished = self.dice.random() < FINISHING_SHARE
+
+
+def _record(send: Send, now_ms: int, padding: bytes) -> Record:
+    """Return the record for a send. A tombstone has no value: what tells it from others is in a header."""
+    if send.key is None:
+        return Record(0, now_ms, padding, send.value.encode())
+    headers = [(VALUE_HEADER, send.value.encode()), ("padding", padding)]
+    return Record(0, now_ms, send.key.encode(), None if send.is_tombstone else send.value.encode(), headers)
 
 
 class PlainProducer(Producer):

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Final
 from dotkafka.testing.history import Healed, History, check
 from dotkafka.testing.simulated_storage import MakeWal, SimulatedStorage, small_file_wal
 from dotkafka.testing.simulation.admin import Admin
+from dotkafka.testing.simulation.classic_member import ClassicMember
+from dotkafka.testing.simulation.consumer_member import ConsumerMember
+from dotkafka.testing.simulation.group_admin import GroupAdmin
 from dotkafka.testing.simulation.group_member import GroupMember
 from dotkafka.testing.simulation.host import Host
 from dotkafka.testing.simulation.network import Network
@@ -18,7 +21,7 @@ from dotkafka.testing.simulation.promises import Promises
 from dotkafka.testing.simulation.reader import Reader
 from dotkafka.testing.simulation.scheduler import START_US, Scheduler
 from dotkafka.testing.simulation.storm import Storm
-from dotkafka.testing.simulation.topics import EVERYTHING, FORGETTING, GROWING, PASSING, STEADY, TRIMMED
+from dotkafka.testing.simulation.topics import COMPACTED, EVERYTHING, FORGETTING, GROWING, PASSING, STEADY, TRIMMED
 from dotkafka.testing.simulation.trace import SimulationFailure, Trace, Violation
 from dotkafka.testing.simulation.world import Phase, World
 
@@ -32,9 +35,21 @@ STORM_MS: Final = 40_000
 PATIENCE_MS: Final = 120_000
 """So long everything has to converge after the storm, phase by phase."""
 LOOK_INTERVAL_MS: Final = 200
-GROUPS: Final = {"one": (STEADY, GROWING), "two": (STEADY, FORGETTING)}
+EAGER: Final = "eager"
+COOPERATIVE: Final = "cooperative"
+CONSUMER: Final = "consumer"
+MIGRATING: Final = "migrating"
+"""Members of both protocols come and go: it is upgraded and downgraded all the time."""
+GROUPS: Final = {
+    EAGER: (STEADY, FORGETTING),
+    COOPERATIVE: (STEADY, GROWING),
+    CONSUMER: (STEADY, GROWING),
+    MIGRATING: (STEADY, GROWING),
+}
 """Groups, and what they subscribe to."""
 MEMBERS: Final = 2
+STATIC_SHARE: Final = 0.3
+"""Of members, those that have a group instance id, if there is a free one."""
 
 
 class Simulation:
@@ -126,10 +141,10 @@ class Simulation:
         world.trace.note("everything heals")
         world.history.add(Healed("storm"))
         self._come_to(Phase.HEALING, (Producer, Admin))
-        self._come_to(Phase.DRAINING, (Reader, GroupMember))
+        self._come_to(Phase.DRAINING, (Reader, GroupMember, GroupAdmin))
         self._check_groups()
         self.host.cut_power(0.0)
-        self._come_to(Phase.AUDIT, (Reader, GroupMember))
+        self._come_to(Phase.AUDIT, (Reader, GroupMember, GroupAdmin))
         self._check_groups()
         findings = check(world.history)
         if findings:
@@ -165,15 +180,16 @@ class Simulation:
     def _begin_clients(self) -> None:
         dice = self._dice("cast")
         world = self.world
-        cast: list[Client] = [Admin(world, "admin")]
+        cast: list[Client] = [Admin(world, "admin"), GroupAdmin(world, "group-admin", (CONSUMER, MIGRATING))]
         cast += [
             IdempotentProducer(world, "idempotent-0", (STEADY, GROWING), dice.randrange(20, 100)),
             IdempotentProducer(world, "idempotent-1", (STEADY, TRIMMED), dice.randrange(20, 200)),
             IdempotentProducer(world, "idempotent-2", (PASSING, STEADY), dice.randrange(50, 300)),
             PlainProducer(world, "plain-0", (STEADY, TRIMMED), dice.randrange(30, 200)),
             PlainProducer(world, "plain-1", (FORGETTING, PASSING), dice.randrange(20, 100)),
+            IdempotentProducer(world, "idempotent-3", (COMPACTED,), dice.randrange(50, 200)),
             Reader(world, "reader-0", EVERYTHING),
-            Reader(world, "reader-1", (STEADY, GROWING)),
+            Reader(world, "reader-1", (STEADY, GROWING, COMPACTED)),
         ]
         for client in cast:
             self._begin(client)
@@ -187,11 +203,23 @@ class Simulation:
 
     def _spawn(self, group: str) -> None:
         self._spawned += 1
-        self._begin(GroupMember(self.world, f"member-{self._spawned}", group, GROUPS[group]))
+        dice = self._crowd_dice
+        taken = {member.instance_id for member in self._every_member() if member.group == group}
+        free = [name for name in ("static-0", "static-1") if name not in taken]
+        instance_id = free[0] if free and dice.random() < STATIC_SHARE else None
+        of_consumer_protocol = group == CONSUMER or (group == MIGRATING and dice.random() < 0.5)
+        world, name, topics = self.world, f"member-{self._spawned}", GROUPS[group]
+        self._begin(
+            ConsumerMember(world, name, group, topics, instance_id)
+            if of_consumer_protocol
+            else ClassicMember(world, name, group, topics, instance_id, is_cooperative=group == COOPERATIVE)
+        )
+
+    def _every_member(self) -> list[GroupMember]:
+        return [client for client in self._clients if isinstance(client, GroupMember) and client.is_alive]
 
     def _members(self) -> list[GroupMember]:
-        members = [client for client in self._clients if isinstance(client, GroupMember)]
-        return [member for member in members if member.is_alive and not member.is_leaving]
+        return [member for member in self._every_member() if not member.is_leaving]
 
     def _replace_member(self) -> None:
         """Kill a member; another one starts in its place."""
