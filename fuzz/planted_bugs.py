@@ -286,7 +286,7 @@ BUGS: Final = (
     PlantedBug(
         "log-start-before-the-sync",
         "A log start offset is told before it is durable, and goes back with a power cut.",
-        SIMULATION,
+        CRASH_STATES,
         (
             Edit(
                 "broker/shard.py",

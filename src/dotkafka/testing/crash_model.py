@@ -182,6 +182,14 @@ class Observed:
     """Of the topics that there are."""
 
 
+class Shown(NamedTuple):
+    """What readers were shown of a partition at most: no restart takes it back."""
+
+    incarnation: int
+    log_start_offset: int
+    high_watermark: int
+
+
 class CrashModel:
     """The states a broker has gone through, operation by operation, and the last one that was acknowledged."""
 
@@ -198,6 +206,7 @@ class CrashModel:
         """The wall clock."""
         self.producer_ids: set[int] = set()
         """All that were given out."""
+        self._shown: dict[ModelTopicPartition, Shown] = {}
 
     @property
     def now(self) -> ModelState:
@@ -225,6 +234,10 @@ class CrashModel:
         self._idle.add(operation)
         self.acknowledge(self.acknowledged)
 
+    def show(self, name: ModelTopicPartition, log_start_offset: int, high_watermark: int) -> None:
+        """A reader may see this of a partition now."""
+        self._shown[name] = Shown(self.now.partitions[name].incarnation, log_start_offset, high_watermark)
+
     def match(self, observed: Observed) -> tuple[int, ModelState]:
         """Return the operation after which a restarted broker goes on, and the state that it shows.
 
@@ -235,7 +248,7 @@ class CrashModel:
             raise BrokenPromise(f"leader epoch {observed.epoch} after {self.epoch}")
         reasons = []
         for operation in range(self.acknowledged, len(self.states)):
-            reason = self._difference(operation, observed)
+            reason = self._difference(operation, observed) or self._taken_back(operation, observed)
             if reason is None:
                 return operation, self._as_observed(self.states[operation], observed)
             reasons.append(f"not the state after operation {operation}: {reason}")
@@ -247,6 +260,20 @@ class CrashModel:
         self.states = [*self.states[:operation], state]
         self.acknowledged = operation
         self.epoch = epoch
+        self._shown.clear()
+
+    def _taken_back(self, operation: int, observed: Observed) -> str | None:
+        state = self.states[operation]
+        for name, shown in self._shown.items():
+            if name not in state.partitions or state.partitions[name].incarnation != shown.incarnation:
+                continue
+            start, values = observed.partitions[name]
+            if start < shown.log_start_offset or start + len(values) < shown.high_watermark:
+                return (
+                    f"{name}: offsets {start} to {start + len(values)}, after"
+                    f" {shown.log_start_offset} to {shown.high_watermark} were shown"
+                )
+        return None
 
     def _difference(self, operation: int, observed: Observed) -> str | None:
         state = self.states[operation]

@@ -166,6 +166,7 @@ class CrashWorkload:
                 self._run(LANES[operation])
             else:
                 getattr(self, operation)()
+            self._show()
         self.come_to_rest()
 
     def come_to_rest(self) -> None:
@@ -411,6 +412,12 @@ class CrashWorkload:
                     raise
             else:
                 self.model.acknowledge(asked.operation)
+
+    def _show(self) -> None:
+        """Note what readers may see now."""
+        for name in self.model.now.partitions:
+            log = self._driver.broker.partition(name.topic, name.partition)[1]
+            self.model.show(name, log.log_start_offset, log.high_watermark)
 
     def _run(self, lane: Lane) -> bool:
         has_run = self._driver.run(lane)

@@ -196,6 +196,7 @@ class Process:
         self._is_scheduled = False
         self._timer: Timer | None = None
         self._has_failed = False
+        self._has_met_fault = False
 
     def accept(self, link: Link) -> ServerEnd:
         """Take a new connection."""
@@ -235,7 +236,7 @@ class Process:
             self._has_failed = True
             self.world.trace.note(f"the broker writes no more: {broker.shard.failure}")
             self.world.counts["storage failures"] += 1
-            if self._host.faults is None:
+            if not self._has_met_fault:
                 raise Violation(f"storage fails, and nothing is wrong with the disk: {broker.shard.failure}")
             self.world.scheduler.after(RESTART_MS * 1000, lambda: self._host.kill() if self.is_alive else None)
 
@@ -261,6 +262,8 @@ class Process:
 
         def call() -> None:
             work.run()
+            # The fault may be over when the process learns of it.
+            self._has_met_fault |= work.error is not None and self._host.faults is not None
             self.world.counts[f"{work.lane} calls"] += 1
             self.world.trace.note(f"broker: {type(work).__name__} {work.error or ''}")
             scheduler.after(latency_us - call_us, lambda: self.when_awake(lambda: self._completed(work)))
