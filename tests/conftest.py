@@ -33,7 +33,8 @@ def ask_java() -> Iterator[Callable[..., dict[str, Any]]]:
         pytest.fail(missing)
     if missing:
         pytest.skip(missing)
-    command = ("java", "-XX:+UseSerialGC", "-Xmx256m", "-cp", "target/classes:target/lib/*", "dotkafka.Oracle")
+    options = ("-XX:+UseSerialGC", "-Xmx256m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error")
+    command = ("java", *options, "-cp", "target/classes:target/lib/*", "dotkafka.Oracle")
     with subprocess.Popen(
         command, cwd=JAVA_ORACLE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
     ) as process:

@@ -12,6 +12,7 @@ import pytest
 from confluent_kafka import ConsumerGroupState, ConsumerGroupType
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 from tests.clients.conftest import CONSUMER_GROUP_SETTINGS, Address
+from tests.clients.group_under_test import PARTITIONS, Group, assigned, is_shared
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,64 +20,8 @@ if TYPE_CHECKING:
 
     from tests.clients.conftest import Client, Program, Record, Server
 
-PARTITIONS = 6
 LIBRARIES = ("confluent_kafka", "java")
 TIMEOUT_S = 20.0
-
-
-def assigned(member: Program) -> list[int]:
-    """The partitions that a member has now."""
-    events = member.of("assigned")
-    return list(events[-1]["partitions"]) if events else []
-
-
-def is_shared(members: list[Program]) -> bool:
-    """Whether every partition belongs to exactly one of the members, and no member is idle."""
-    parts = [assigned(member) for member in members]
-    return all(parts) and sorted(partition for part in parts for partition in part) == list(range(PARTITIONS))
-
-
-class Group:
-    """A group that reads a topic, and what was sent to it."""
-
-    def __init__(self, client: Callable[[str], Client], address: Address, topic: str, group: str) -> None:
-        self.client = client
-        self.address = address
-        self.topic = topic
-        self.group = group
-        self.sent: list[Record] = []
-        self.members: list[Program] = []
-
-    def join(self, library: str, **options: Any) -> Program:
-        """Start one more member; by the consumer protocol unless told otherwise."""
-        options = {"protocol": "consumer", "topic": self.topic, "group": self.group, "auto_commit": False} | options
-        self.members.append(self.client(library).start("member", self.address, **options))
-        return self.members[-1]
-
-    def send(self, records: list[Record]) -> None:
-        """Send records, and note them."""
-        self.sent.extend(records)
-        self.client("confluent_kafka").run("produce", self.address, topic=self.topic, batches=[records])
-
-    def received(self) -> list[Record]:
-        """What all members together have read, in the order of offsets."""
-        events = [event for member in self.members for event in member.of("record")]
-        return sorted(events, key=lambda event: (event["partition"], event["offset"]))
-
-    def wait_until_read(self, by: Program) -> None:
-        """Wait until all that was sent was read and committed."""
-        count = len(self.sent)
-        by.wait_until(lambda: sum(len(member.of("record")) for member in self.members) >= count)
-        everything = dict.fromkeys(range(PARTITIONS), count // PARTITIONS)
-
-        def committed() -> dict[int, int]:
-            offsets: dict[int, int] = {}
-            for member in self.members:
-                for event in member.of("committed"):
-                    offsets[event["partition"]] = max(offsets.get(event["partition"], 0), event["offset"])
-            return offsets
-
-        by.wait_until(lambda: committed() == everything)
 
 
 @pytest.fixture
@@ -87,7 +32,7 @@ def group(
     unique: Callable[[str], str],
 ) -> Group:
     """A group without members, and a topic of six partitions."""
-    return Group(client, plain_address, create_topic(plain_address, PARTITIONS), unique("group"))
+    return Group(client, plain_address, create_topic(plain_address, PARTITIONS), unique("group"), protocol="consumer")
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
@@ -167,7 +112,7 @@ def test_members_outlive_the_broker(
     arguments = ("--listen", f"127.0.0.1:{free_port}", "--data", tmp_path / "data", *CONSUMER_GROUP_SETTINGS)
     server = start_server(*arguments)
     address = Address(server.bootstrap)
-    group = Group(client, address, create_topic(address, PARTITIONS), unique("group"))
+    group = Group(client, address, create_topic(address, PARTITIONS), unique("group"), protocol="consumer")
     first, second = group.join(library), group.join(library)
     second.wait_until(lambda: is_shared([first, second]))
     group.send(make_records(60, PARTITIONS, "before"))

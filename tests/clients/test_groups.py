@@ -6,21 +6,20 @@ the whole group, whatever happens to its members.
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.clients.group_under_test import PARTITIONS, committed, is_shared
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.clients.conftest import Address, Client, Program, Record
 
-PARTITIONS = 6
-
 MEMBERS = {
     "kafkajs": ("kafkajs", {}),
     "confluent-kafka, range": ("confluent_kafka", {"assignor": "range"}),
+    "confluent-kafka, roundrobin": ("confluent_kafka", {"assignor": "roundrobin"}),
     "confluent-kafka, cooperative-sticky": ("confluent_kafka", {"assignor": "cooperative-sticky"}),
     "aiokafka": ("aiokafka", {"assignor": "roundrobin"}),
     "kafka-python": ("kafka_python", {"assignor": "range"}),
@@ -30,21 +29,6 @@ MEMBERS = {
     "java, consumer protocol": ("java", {"protocol": "consumer", "assignor": "range"}),
     "franz-go": ("franz_go", {"assignor": "cooperative-sticky"}),
 }
-
-
-def is_shared(members: list[Program]) -> bool:
-    """Whether every partition belongs to exactly one of the members, and no member is idle."""
-    assignments = [member.of("assigned")[-1]["partitions"] if member.of("assigned") else [] for member in members]
-    return all(assignments) and sorted(chain.from_iterable(assignments)) == list(range(PARTITIONS))
-
-
-def committed(members: list[Program]) -> dict[int, int]:
-    """The highest offset committed by any member, by partition."""
-    offsets: dict[int, int] = {}
-    for member in members:
-        for event in member.of("committed"):
-            offsets[event["partition"]] = max(offsets.get(event["partition"], 0), event["offset"])
-    return offsets
 
 
 @pytest.mark.parametrize("name", MEMBERS)

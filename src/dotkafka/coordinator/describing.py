@@ -79,6 +79,8 @@ def describe_consumer_group(
     groups: Groups, group_id: str, cluster: ClusterView
 ) -> consumer_group_describe.DescribedGroup:
     """A group for ConsumerGroupDescribe, which knows consumer groups alone."""
+    if group_id == "":
+        return consumer_group_describe.DescribedGroup(group_id="", error_code=ErrorCode.INVALID_GROUP_ID)
     group = groups.get(group_id)
     if not isinstance(group, ConsumerGroup):
         return consumer_group_describe.DescribedGroup(

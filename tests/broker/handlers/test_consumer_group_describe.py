@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from dotkafka.broker.authorized_operations import GROUP_OPERATIONS, NOT_ASKED_FOR
 from dotkafka.protocol.error_codes import ErrorCode
 from dotkafka.protocol.messages.consumer_group_describe import CONSUMER_GROUP_DESCRIBE, ConsumerGroupDescribeRequest
 from dotkafka.protocol.messages.consumer_group_heartbeat import CONSUMER_GROUP_HEARTBEAT, ConsumerGroupHeartbeatRequest
@@ -22,7 +23,9 @@ def test_a_group_and_its_members(client: Any, version: int) -> None:
         topic_partitions=[],
     )
     client.call(CONSUMER_GROUP_HEARTBEAT, 1, request)
-    (group,) = client.call(CONSUMER_GROUP_DESCRIBE, version, ConsumerGroupDescribeRequest(group_ids=["g"])).groups
+    describe = ConsumerGroupDescribeRequest(group_ids=["g", "none"], include_authorized_operations=True)
+    group, missing = client.call(CONSUMER_GROUP_DESCRIBE, version, describe).groups
+    assert (group.authorized_operations, missing.authorized_operations) == (GROUP_OPERATIONS, NOT_ASKED_FOR)
     assert (group.error_code, group.group_state, group.group_epoch, group.assignment_epoch) == (0, "Stable", 1, 1)
     assert group.assignor_name == "uniform"
     (member,) = group.members
@@ -35,9 +38,10 @@ def test_a_group_and_its_members(client: Any, version: int) -> None:
 
 
 def test_groups_that_are_none(client: Any) -> None:
-    """Not there, or of the classic protocol: each is refused alone."""
+    """Not there, of the classic protocol, or without a name: each is refused alone."""
     client.join("classic")
-    request = ConsumerGroupDescribeRequest(group_ids=["none", "classic"])
+    request = ConsumerGroupDescribeRequest(group_ids=["none", "classic", ""])
     groups = client.call(CONSUMER_GROUP_DESCRIBE, 1, request).groups
-    assert [group.error_code for group in groups] == [ErrorCode.GROUP_ID_NOT_FOUND] * 2
+    not_found = ErrorCode.GROUP_ID_NOT_FOUND
+    assert [group.error_code for group in groups] == [not_found, not_found, ErrorCode.INVALID_GROUP_ID]
     assert groups[1].error_message == "Group classic is not a consumer group."

@@ -2,6 +2,7 @@
 
 import pytest
 
+from dotkafka.broker.authorized_operations import GROUP_OPERATIONS, NOT_ASKED_FOR
 from dotkafka.errors import MAX_MESSAGE_CHARACTERS
 from dotkafka.protocol.error_codes import ErrorCode
 from dotkafka.protocol.messages.describe_groups import DESCRIBE_GROUPS, DescribeGroupsRequest
@@ -35,3 +36,13 @@ def test_a_group_id_as_long_as_there_can_be(client):
     (group,) = client.call(DESCRIBE_GROUPS, 6, DescribeGroupsRequest(groups=[group_id])).groups
     assert (group.group_id, group.error_code) == (group_id, ErrorCode.GROUP_ID_NOT_FOUND)
     assert len(group.error_message) == MAX_MESSAGE_CHARACTERS
+
+
+def test_what_the_client_may_do(client):
+    """From version 3, where it asks, and of groups that are there: everything."""
+    client.join("known")
+    request = DescribeGroupsRequest(groups=["known", "g"], include_authorized_operations=True)
+    known, unknown = client.call(DESCRIBE_GROUPS, 6, request).groups
+    assert (known.authorized_operations, unknown.authorized_operations) == (GROUP_OPERATIONS, NOT_ASKED_FOR)
+    (known,) = client.call(DESCRIBE_GROUPS, 3, DescribeGroupsRequest(groups=["known"])).groups
+    assert known.authorized_operations == NOT_ASKED_FOR

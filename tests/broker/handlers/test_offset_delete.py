@@ -30,6 +30,26 @@ def test_the_offset_is_gone(boot):
     assert [client.committed("t", partition=partition) for partition in (0, 1)] == [-1, 5]
 
 
+def test_partitions_that_are_not_there(client):
+    """Each partition has its answer, and what is there is deleted."""
+    client.create_topic("t")
+    client.commit("t", 5)
+    topics = [
+        OffsetDeleteRequestTopic(
+            name=name, partitions=[OffsetDeleteRequestPartition(partition_index=index) for index in (0, 1)]
+        )
+        for name in ("t", "unknown")
+    ]
+    answer = client.call(OFFSET_DELETE, 0, OffsetDeleteRequest(group_id="g", topics=topics))
+    refused = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    assert {
+        topic.name: {partition.partition_index: partition.error_code for partition in topic.partitions}
+        for topic in answer.topics
+    } == {"t": {0: ErrorCode.NONE, 1: refused}, "unknown": {0: refused, 1: refused}}
+    assert client.committed("t") == -1
+    assert delete(client, "no group", "unknown").error_code == ErrorCode.GROUP_ID_NOT_FOUND
+
+
 def test_an_unknown_group(client):
     """A group that is not there is an error of the whole request."""
     answer = delete(client, "unknown")

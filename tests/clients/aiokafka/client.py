@@ -100,8 +100,10 @@ async def member() -> None:
         session_timeout_ms=OPTIONS.get("session_timeout_ms", 30_000),
         heartbeat_interval_ms=OPTIONS.get("heartbeat_interval_ms", 500),
         max_poll_interval_ms=30_000,
+        metadata_max_age_ms=1000,
     )
-    consumer.subscribe([TOPIC], listener=EmitAssignments())
+    wanted = {"pattern": f"^{OPTIONS['pattern']}$"} if "pattern" in OPTIONS else {"topics": [TOPIC]}
+    consumer.subscribe(**wanted, listener=EmitAssignments())
     await consumer.start()
     try:
         reading = asyncio.create_task(read(consumer))

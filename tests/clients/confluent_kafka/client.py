@@ -69,6 +69,7 @@ def member_settings() -> dict[str, object]:
         "enable.auto.commit": OPTIONS["auto_commit"],
         "auto.commit.interval.ms": 100,
         "fetch.wait.max.ms": 250,
+        "topic.metadata.refresh.interval.ms": 1000,
     }
     protocol = settings["group.protocol"] = OPTIONS.get("protocol", "classic")
     if protocol == "classic":

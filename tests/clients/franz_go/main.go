@@ -31,6 +31,7 @@ type options struct {
 	Group               string              `json:"group"`
 	Assignor            string              `json:"assignor"`
 	InstanceID          string              `json:"instance_id"`
+	Pattern             string              `json:"pattern"`
 	AutoCommit          bool                `json:"auto_commit"`
 	StopAfter           int                 `json:"stop_after"`
 	SessionTimeoutMs    int                 `json:"session_timeout_ms"`
@@ -148,7 +149,8 @@ func member(ctx context.Context, given options) error {
 	held := &assignment{commits: given.AutoCommit}
 	settings := []kgo.Opt{
 		kgo.ConsumerGroup(given.Group),
-		kgo.ConsumeTopics(given.Topic),
+		kgo.MetadataMinAge(time.Second),
+		kgo.MetadataMaxAge(time.Second),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.Balancers(balancers[given.Assignor]),
 		kgo.FetchMaxWait(250 * time.Millisecond),
@@ -159,6 +161,11 @@ func member(ctx context.Context, given options) error {
 	}
 	if !given.AutoCommit {
 		settings = append(settings, kgo.DisableAutoCommit())
+	}
+	if given.Pattern != "" {
+		settings = append(settings, kgo.ConsumeRegex(), kgo.ConsumeTopics("^"+given.Pattern+"$"))
+	} else {
+		settings = append(settings, kgo.ConsumeTopics(given.Topic))
 	}
 	if given.InstanceID != "" {
 		settings = append(settings, kgo.InstanceID(given.InstanceID))

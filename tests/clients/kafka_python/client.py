@@ -89,8 +89,10 @@ def member() -> None:
         partition_assignment_strategy=[ASSIGNORS[OPTIONS.get("assignor", "range")]],
         session_timeout_ms=OPTIONS.get("session_timeout_ms", 30_000),
         heartbeat_interval_ms=OPTIONS.get("heartbeat_interval_ms", 500),
+        metadata_max_age_ms=1000,
     )
-    consumer.subscribe([TOPIC], listener=EmitAssignments())
+    wanted = {"pattern": f"^{OPTIONS['pattern']}$"} if "pattern" in OPTIONS else {"topics": [TOPIC]}
+    consumer.subscribe(**wanted, listener=EmitAssignments())
     received = 0
     while received != OPTIONS.get("stop_after") and not is_asked_to_stop.is_set():
         # kafka-python 3.0.12 drops an assignment that arrives after the poll that joined has timed out: be patient.

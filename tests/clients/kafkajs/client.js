@@ -49,13 +49,14 @@ async function member() {
     maxWaitTimeInMs: 250,
   });
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) =>
-    emit({ event: "assigned", partitions: (payload.memberAssignment[options.topic] ?? []).sort((a, b) => a - b) }),
+    emit({ event: "assigned", partitions: Object.values(payload.memberAssignment).flat().sort((a, b) => a - b) }),
   );
   let received = 0;
   let enough;
   const hasEnough = new Promise((resolve) => (enough = resolve));
   await consumer.connect();
-  await consumer.subscribe({ topics: [options.topic], fromBeginning: true });
+  const topics = [options.pattern ? new RegExp(`^${options.pattern}$`) : options.topic];
+  await consumer.subscribe({ topics, fromBeginning: true });
   await consumer.run({
     autoCommit: options.auto_commit,
     autoCommitInterval: 100,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dotkafka.broker.authorized_operations import GroupOperationsAdded
 from dotkafka.broker.dispatch import handles
 from dotkafka.protocol.messages.consumer_group_describe import (
     CONSUMER_GROUP_DESCRIBE,
@@ -24,4 +25,5 @@ def consumer_group_describe(
     broker: Broker, request: ConsumerGroupDescribeRequest, exchange: Exchange[ConsumerGroupDescribeResponse]
 ) -> None:
     """Let the coordinator describe the groups."""
-    broker.groups.handle(request, exchange)
+    wants_operations = request.include_authorized_operations
+    broker.groups.handle(request, exchange, GroupOperationsAdded(exchange) if wants_operations else None)

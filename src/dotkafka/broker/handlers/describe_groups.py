@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dotkafka.broker.authorized_operations import GroupOperationsAdded
 from dotkafka.broker.dispatch import handles
 from dotkafka.protocol.messages.describe_groups import (
     DESCRIBE_GROUPS,
@@ -22,4 +23,5 @@ if TYPE_CHECKING:
 @handles(DESCRIBE_GROUPS, versions="0-6")
 def describe_groups(broker: Broker, request: DescribeGroupsRequest, exchange: Exchange[DescribeGroupsResponse]) -> None:
     """Let the coordinator describe the groups."""
-    broker.groups.handle(request, exchange)
+    wants_operations = request.include_authorized_operations
+    broker.groups.handle(request, exchange, GroupOperationsAdded(exchange) if wants_operations else None)

@@ -47,13 +47,12 @@ class JoinCall:
         """Join.
 
         Raises:
-            ApiError: GROUP_MAX_SIZE_REACHED, INCONSISTENT_GROUP_PROTOCOL, UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID.
+            ApiError: INCONSISTENT_GROUP_PROTOCOL, UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID.
         """
         group, request = self.group, self.request
         if not self._has_room():
-            remove_from_group(group, request.member_id, ErrorCode.GROUP_MAX_SIZE_REACHED, self.step)
-            complete_join_if_all_joined(group, self.step)
-            raise ApiError(ErrorCode.GROUP_MAX_SIZE_REACHED)
+            self._turn_away()
+            return
         if not group.supports_protocols(request.protocol_type, self.protocols):
             raise ApiError(ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
         if request.member_id == "":
@@ -70,6 +69,13 @@ class JoinCall:
         if group.state is GroupState.PREPARING_REBALANCE:
             return (member is not None and member.awaiting_join is not None) or group.joined_count < limit
         return member is not None or len(group.members) < limit
+
+    def _turn_away(self) -> None:
+        """Answer that the group is full. The member loses its id: it is none any more."""
+        full = ErrorCode.GROUP_MAX_SIZE_REACHED
+        remove_from_group(self.group, self.request.member_id, full, self.step)
+        complete_join_if_all_joined(self.group, self.step)
+        self.step.reply(self.reply_to, JoinGroupResponse(error_code=full, member_id=""))
 
     def _join_new(self) -> None:
         group, instance_id = self.group, self.request.group_instance_id

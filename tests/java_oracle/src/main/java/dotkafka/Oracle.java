@@ -8,7 +8,8 @@ import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 
-/** Answers with Apache Kafka's own code, one JSON line for each JSON line: see Messages, Records and Assignors; or with "error". */
+/** Answers with Apache Kafka's own code, one JSON line for each JSON line: see Messages, Records,
+ * Assignors, Coordinator and InternalTopic; or with "error". */
 public final class Oracle {
     static final ObjectMapper JSON = new ObjectMapper();
 
@@ -28,6 +29,12 @@ public final class Oracle {
         try {
             if (question.has("assignor")) {
                 return Assignors.answer(question);
+            }
+            if (question.has("coordinate")) {
+                return Coordinator.answer(question);
+            }
+            if (question.has("format")) {
+                return InternalTopic.answer(question);
             }
             return question.has("message") ? Messages.answer(question) : Records.answer(question);
         } catch (Exception error) {

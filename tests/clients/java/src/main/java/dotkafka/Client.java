@@ -13,6 +13,7 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -132,6 +133,8 @@ public final class Client {
             settings.put("group.remote.assignor", options.get("assignor").asText());
         }
         settings.put("fetch.max.wait.ms", "250");
+        settings.put("metadata.max.age.ms", "1000");
+        settings.put("metadata.recovery.strategy", options.path("metadata_recovery").asText("rebootstrap"));
         if (options.has("instance_id")) {
             settings.put("group.instance.id", options.get("instance_id").asText());
         }
@@ -148,7 +151,9 @@ public final class Client {
         stdin.start();
         try (KafkaConsumer<String, String> consumer =
                 new KafkaConsumer<>(settings, new StringDeserializer(), new StringDeserializer())) {
-            if (options.has("pattern")) {
+            if (options.has("pattern") && protocol.equals("classic")) {
+                consumer.subscribe(Pattern.compile(options.get("pattern").asText()), new EmitAssignments());
+            } else if (options.has("pattern")) {
                 consumer.subscribe(new SubscriptionPattern(options.get("pattern").asText()), new EmitAssignments());
             } else {
                 consumer.subscribe(List.of(options.get("topic").asText()), new EmitAssignments());

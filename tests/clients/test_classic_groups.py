@@ -1,0 +1,175 @@
+"""Classic groups through the eyes of clients: many members, static ones, regular expressions, a broker that restarts.
+
+That members share, join and die, for each library, is in `test_groups.py`; here too each record is seen once by the
+whole group.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+from tests.clients.conftest import Address
+from tests.clients.group_under_test import PARTITIONS, Group, assigned, is_shared
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.clients.conftest import Client, Record, Server
+
+TIMES = {"session_timeout_ms": 6000, "heartbeat_interval_ms": 300}
+TIMEOUT_S = 20.0
+
+
+@pytest.fixture
+def make_group(
+    client: Callable[[str], Client],
+    plain_address: Address,
+    create_topic: Callable[..., str],
+    unique: Callable[[str], str],
+) -> Callable[..., Group]:
+    """A group without members, and a topic of so many partitions."""
+
+    def make(partitions: int = PARTITIONS, **options: Any) -> Group:
+        topic = create_topic(plain_address, partitions)
+        return Group(client, plain_address, topic, unique("group"), partitions, **TIMES, **options)
+
+    return make
+
+
+@pytest.mark.parametrize("assignor", ["roundrobin", "cooperative-sticky"])
+def test_many_members(
+    make_group: Callable[..., Group],
+    make_records: Callable[..., list[Record]],
+    assert_all_once_in_order: Callable[..., None],
+    assignor: str,
+) -> None:
+    """They start at once, three of them are killed and two leave, and two more come: twenty, fifteen, seventeen.
+
+    By `cooperative-sticky` there are five, two of which are killed: it takes two rebalances to move a partition.
+    """
+    count, killed, left = (20, 3, 2) if assignor == "roundrobin" else (5, 2, 0)
+    group = make_group(2 * count, assignor=assignor)
+    members = [group.join("confluent_kafka") for _ in range(count)]
+    members[-1].wait_until(lambda: is_shared(members, group.partitions), 60)
+    group.send(make_records(4 * group.partitions, group.partitions, "all"))
+    group.wait_until_read(members[-1])
+    for _ in range(killed):
+        members.pop(0).kill()
+    for _ in range(left):
+        members.pop(0).stop()
+    members[-1].wait_until(lambda: is_shared(members, group.partitions))
+    group.send(make_records(4 * group.partitions, group.partitions, "fewer"))
+    group.wait_until_read(members[-1])
+    members += [group.join("confluent_kafka") for _ in range(2)]
+    members[-1].wait_until(lambda: is_shared(members, group.partitions))
+    group.send(make_records(4 * group.partitions, group.partitions, "more"))
+    group.wait_until_read(members[-1])
+    assert_all_once_in_order(group.sent, group.received())
+
+
+def test_members_of_all_libraries(
+    make_group: Callable[..., Group],
+    make_records: Callable[..., list[Record]],
+    assert_all_once_in_order: Callable[..., None],
+) -> None:
+    """They agree on `range`, whoever leads; the leader is killed, or whoever came first."""
+    group = make_group(10, assignor="range")
+    members = [group.join(library) for library in ("java", "confluent_kafka", "franz_go", "aiokafka", "kafka_python")]
+    members[0].wait_until(lambda: is_shared(members, group.partitions))
+    group.send(make_records(40, group.partitions, "five"))
+    group.wait_until_read(members[0])
+    members.pop(0).kill()
+    members[0].wait_until(lambda: is_shared(members, group.partitions))
+    group.send(make_records(40, group.partitions, "four"))
+    group.wait_until_read(members[0])
+    assert_all_once_in_order(group.sent, group.received())
+
+
+@pytest.mark.parametrize("library", ["confluent_kafka", "java", "aiokafka", "kafka_python", "franz_go"])
+def test_a_static_member_restarts(
+    make_group: Callable[..., Group],
+    make_records: Callable[..., list[Record]],
+    assert_all_once_in_order: Callable[..., None],
+    library: str,
+) -> None:
+    """It is killed and comes back with the same partitions; the other one is not asked to do anything."""
+    group = make_group()
+    first, second = group.join(library, instance_id="i1"), group.join(library, instance_id="i2")
+    second.wait_until(lambda: is_shared([first, second]))
+    group.send(make_records(60, PARTITIONS, "before"))
+    group.wait_until_read(second)
+    had, heard = assigned(first), len(second.of("assigned"))
+    first.kill()
+    again = group.join(library, instance_id="i1")
+    again.wait_until(lambda: assigned(again) == had)
+    group.send(make_records(60, PARTITIONS, "after"))
+    group.wait_until_read(again)
+    assert len(second.of("assigned")) == heard
+    assert_all_once_in_order(group.sent, group.received())
+
+
+@pytest.mark.parametrize("library", ["confluent_kafka", "java", "aiokafka", "kafka_python", "franz_go", "kafkajs"])
+def test_topics_by_regular_expression(
+    make_group: Callable[..., Group], unique: Callable[[str], str], library: str
+) -> None:
+    """The client looks for them, and joins again when there are more; kafkajs looks once."""
+    prefix = unique("regex")
+    group = make_group(pattern=f"{prefix}-[0-9]")
+    admin = AdminClient({"bootstrap.servers": group.address.bootstrap})
+
+    def create(name: str, partitions: int) -> None:
+        admin.create_topics([NewTopic(f"{prefix}-{name}", partitions, 1)])[f"{prefix}-{name}"].result(TIMEOUT_S)
+
+    create("1", 2)
+    create("x", 9)
+    member = group.join(library)
+    member.wait_until(lambda: assigned(member) == [0, 1])
+    if library != "kafkajs":
+        create("2", 5)
+        member.wait_until(lambda: sorted(assigned(member)) == [0, 0, 1, 1, 2, 3, 4] or assigned(member) == [*range(5)])
+    member.stop()
+
+
+@pytest.mark.parametrize("library", ["confluent_kafka", "java", "aiokafka", "franz_go", "kafka_python", "kafkajs"])
+def test_members_outlive_the_broker(
+    client: Callable[[str], Client],
+    start_server: Callable[..., Server],
+    free_port: int,
+    tmp_path: Path,
+    create_topic: Callable[..., str],
+    unique: Callable[[str], str],
+    make_records: Callable[..., list[Record]],
+    assert_all_once_in_order: Callable[..., None],
+    library: str,
+) -> None:
+    """The broker is killed and comes back: the same members go on with what they have, in the same generation."""
+    arguments = ("--listen", f"127.0.0.1:{free_port}", "--data", tmp_path / "data")
+    server = start_server(*arguments)
+    address = Address(server.bootstrap)
+    # When its only broker is gone, Java's client forgets all topics and joins again for them, unless told otherwise.
+    options: dict[str, Any] = {"session_timeout_ms": 20_000, "metadata_recovery": "none"}
+    group = Group(client, address, create_topic(address, PARTITIONS), unique("group"), **options)
+
+    def member_ids() -> set[str]:
+        # An admin client of librdkafka that has lost its broker may never ask for a coordinator again.
+        admin = AdminClient({"bootstrap.servers": server.bootstrap})
+        described = admin.describe_consumer_groups([group.group])[group.group].result(TIMEOUT_S)
+        assert described.state.name == "STABLE"
+        return {member.member_id for member in described.members}
+
+    first, second = group.join(library), group.join(library)
+    second.wait_until(lambda: is_shared([first, second]))
+    group.send(make_records(60, PARTITIONS, "before"))
+    group.wait_until_read(second)
+    had = [member.of("assigned") for member in (first, second)]
+    ids = member_ids()
+    server.kill()
+    start_server(*arguments)
+    group.send(make_records(60, PARTITIONS, "after"))
+    group.wait_until_read(second)
+    assert [member.of("assigned") for member in (first, second)] == had
+    assert member_ids() == ids
+    assert_all_once_in_order(group.sent, group.received())
