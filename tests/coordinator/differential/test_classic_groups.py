@@ -519,4 +519,4 @@ def test_any_order(ask_java: Callable[..., dict[str, Any]]) -> None:
         def __init__(self) -> None:
             super().__init__(ask_java)
 
-    run_state_machine_as_test(AgainstJava, settings=settings(max_examples=60, stateful_step_count=30))
+    run_state_machine_as_test(AgainstJava, settings=settings(max_examples=150, stateful_step_count=30))
