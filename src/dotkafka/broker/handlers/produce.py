@@ -46,13 +46,14 @@ LOW_ATTRIBUTES_POSITION: Final = 22
 @handles(PRODUCE, versions="3-13", advertised="0-13", is_paced=True)
 def produce(broker: Broker, request: ProduceRequest, exchange: Exchange[ProduceResponse]) -> None:
     """Append what the request carries, and answer when it is durable."""
+    refusal = _refusal_of_all(broker, request)
     response = ProduceResponse(
         responses=[
             TopicProduceResponse(
                 name=topic.name,
                 topic_id=topic.topic_id,
                 partition_responses=[
-                    _append(broker, request, topic, partition, exchange.version) for partition in topic.partition_data
+                    _append(broker, refusal, topic, partition, exchange.version) for partition in topic.partition_data
                 ],
             )
             for topic in request.topic_data
@@ -79,15 +80,25 @@ def produce(broker: Broker, request: ProduceRequest, exchange: Exchange[ProduceR
     broker.shard.when_durable(durable)
 
 
-def _append(
-    broker: Broker, request: ProduceRequest, topic: TopicProduceData, data: PartitionProduceData, version: int
-) -> PartitionProduceResponse:
-    """Append the batch of one partition, and return the answer to be given once it is durable."""
+def _refusal_of_all(broker: Broker, request: ProduceRequest) -> ApiError | None:
+    """Return why every partition is refused, if so. Asked once: a request finds room as a whole or not at all."""
     try:
         if request.acks not in VALID_ACKS:
             raise ApiError(ErrorCode.INVALID_REQUIRED_ACKS, f"acks must be -1, 0 or 1, not {request.acks}")
         broker.shard.check_writable()
         broker.shard.check_room()
+    except ApiError as error:
+        return error
+    return None
+
+
+def _append(
+    broker: Broker, refusal: ApiError | None, topic: TopicProduceData, data: PartitionProduceData, version: int
+) -> PartitionProduceResponse:
+    """Append the batch of one partition, and return the answer to be given once it is durable."""
+    try:
+        if refusal is not None:
+            raise refusal
         image, log = broker.partition(
             topic.topic_id if version >= FIRST_VERSION_WITH_TOPIC_IDS else topic.name, data.index
         )
