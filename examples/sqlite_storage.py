@@ -31,6 +31,7 @@ CREATE TABLE IF NOT EXISTS batches
     (shard, topic_id, number, base, last, timestamp, data, PRIMARY KEY (shard, topic_id, number, last));
 """
 PASSING = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN}
+INSERT_BATCH = "INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?)"
 OF_PARTITION = "shard = ? AND topic_id = ? AND number = ?"
 
 
@@ -218,6 +219,10 @@ class SqliteCheckpoints:
     def _save_partition(sql: sqlite3.Connection, name: tuple[int, bytes, int], changes: PartitionChanges) -> None:
         row = sql.execute(f"SELECT start, end FROM partitions WHERE {OF_PARTITION}", name).fetchone()
         start, end = row or (0, 0)
+        if (compacted := changes.replacement) is not None:
+            inside = (*name, compacted.start_offset, compacted.end_offset)
+            sql.execute(f"DELETE FROM batches WHERE {OF_PARTITION} AND last >= ? AND last < ?", inside)
+            sql.executemany(INSERT_BATCH, [(*name, *batch) for batch in compacted.batches])
         if (cut := changes.truncate_to) is not None:
             query = f"SELECT min(base) FROM batches WHERE {OF_PARTITION} AND last >= ?"
             (base,) = sql.execute(query, (*name, cut)).fetchone()
@@ -225,7 +230,7 @@ class SqliteCheckpoints:
             sql.execute(f"DELETE FROM batches WHERE {OF_PARTITION} AND last >= ?", (*name, cut))
         for batch in changes.batches:
             if batch.last_offset >= end:  # else a save whose outcome was unknown has brought it already
-                sql.execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?)", (*name, *batch))
+                sql.execute(INSERT_BATCH, (*name, *batch))
                 end = batch.last_offset + 1
         start = max(start, changes.log_start_offset)
         sql.execute(f"DELETE FROM batches WHERE {OF_PARTITION} AND last < ?", (*name, start))
