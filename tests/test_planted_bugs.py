@@ -10,6 +10,7 @@ PROJECT = Path(__file__).parents[1]
 FOUND_IN_EVERY_RUN = (
     "append-without-sync",
     "no-folder-sync",
+    "rename-without-file-sync",
     "failed-sync-tried-again",
     "unsynced-end-trusted",
     "trim-before-the-checkpoint",

@@ -368,19 +368,15 @@ class Shard:
             log.advance_high_watermark(end_offset)
         for log, start_offset in flush.moved_starts.items():
             log.increment_log_start_offset(start_offset)
-        self._mark_dirty(flush, now)
+        for log in (*flush.end_offsets, *flush.moved_starts):
+            if self.logs.get(log.partition) is log:
+                self.mark_dirty(log, now)
         for waiter in flush.waiters:
             waiter(None)
         for log in flush.end_offsets:
             self._on_advance(log)
         for log in flush.moved_starts:
             self._on_advance(log)
-
-    def _mark_dirty(self, flush: Flush, now: Instant) -> None:
-        self._dirty.update(log for log in flush.end_offsets if self.logs.get(log.partition) is log)
-        self._dirty.update(log for log in flush.moved_starts if self.logs.get(log.partition) is log)
-        if self._dirty_since_ms is None:
-            self._dirty_since_ms = now.monotonic_ms
 
     def _begin_checkpoint(self, now: Instant, *, is_closing: bool) -> None:
         if self._checkpointing is not None or not self._is_checkpoint_due(now, is_closing=is_closing):
