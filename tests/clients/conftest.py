@@ -26,6 +26,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import pytest
 import trustme
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+from tests.clients.tapped_broker import TappedBroker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -203,6 +204,36 @@ def plain_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]
     yield Address(server.bootstrap)
     server.terminate()
     server.dispose()
+
+
+@pytest.fixture
+def tapped_broker(tmp_path: Path) -> Iterator[TappedBroker]:
+    """A proxy for a broker of the test's own; in the end, what has passed there is judged.
+
+    Everything that was sent must have been read by then.
+    """
+    broker = TappedBroker()
+    yield broker
+    findings = broker.findings()
+    if findings:
+        (tmp_path / "history.json").write_text(broker.history.to_json())
+    assert findings == [], f"the history is in {tmp_path}/history.json"
+
+
+@pytest.fixture
+def judged_address(request: pytest.FixtureRequest) -> Address:
+    """A broker of the test's own, all of whose clients are judged by what passes between them and it.
+
+    Somebody else's broker advertises its own address, so that its clients cannot be listened to.
+    """
+    if bootstrap := os.environ.get("DOTKAFKA_TEST_BOOTSTRAP"):
+        return Address(bootstrap)
+    proxy: TappedBroker = request.getfixturevalue("tapped_broker")
+    start: Callable[..., Server] = request.getfixturevalue("start_server")
+    data: Path = request.getfixturevalue("tmp_path")
+    arguments = ("--listen", "127.0.0.1:0", "--advertise", proxy.address, "--data", data / "data")
+    proxy.broker = start(*arguments, *CONSUMER_GROUP_SETTINGS).bootstrap
+    return Address(proxy.address)
 
 
 @pytest.fixture(scope="session")

@@ -26,15 +26,15 @@ TIMEOUT_S = 20.0
 @pytest.fixture
 def make_group(
     client: Callable[[str], Client],
-    plain_address: Address,
+    judged_address: Address,
     create_topic: Callable[..., str],
     unique: Callable[[str], str],
 ) -> Callable[..., Group]:
     """A group without members, and a topic of so many partitions."""
 
     def make(partitions: int = PARTITIONS, **options: Any) -> Group:
-        topic = create_topic(plain_address, partitions)
-        return Group(client, plain_address, topic, unique("group"), partitions, **TIMES, **options)
+        topic = create_topic(judged_address, partitions)
+        return Group(client, judged_address, topic, unique("group"), partitions, **TIMES, **options)
 
     return make
 

@@ -27,12 +27,12 @@ TIMEOUT_S = 20.0
 @pytest.fixture
 def group(
     client: Callable[[str], Client],
-    plain_address: Address,
+    judged_address: Address,
     create_topic: Callable[..., str],
     unique: Callable[[str], str],
 ) -> Group:
     """A group without members, and a topic of six partitions."""
-    return Group(client, plain_address, create_topic(plain_address, PARTITIONS), unique("group"), protocol="consumer")
+    return Group(client, judged_address, create_topic(judged_address, PARTITIONS), unique("group"), protocol="consumer")
 
 
 @pytest.mark.parametrize("library", LIBRARIES)

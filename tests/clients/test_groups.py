@@ -34,7 +34,7 @@ MEMBERS = {
 @pytest.mark.parametrize("name", MEMBERS)
 def test_members_share_join_and_die(
     client: Callable[[str], Client],
-    plain_address: Address,
+    judged_address: Address,
     create_topic: Callable[..., str],
     unique: Callable[[str], str],
     make_records: Callable[..., list[Record]],
@@ -44,13 +44,13 @@ def test_members_share_join_and_die(
     """Two members share the partitions, a third takes its part, one is killed and the others take over."""
     library, options = MEMBERS[name]
     program, producer = client(library), client("confluent_kafka")
-    topic, group = create_topic(plain_address, PARTITIONS), unique("group")
+    topic, group = create_topic(judged_address, PARTITIONS), unique("group")
     sent: list[Record] = []
 
     def join() -> Program:
         return program.start(
             "member",
-            plain_address,
+            judged_address,
             **options,
             topic=topic,
             group=group,
@@ -62,7 +62,7 @@ def test_members_share_join_and_die(
     def send(prefix: str) -> None:
         records = make_records(60, PARTITIONS, prefix)
         sent.extend(records)
-        producer.run("produce", plain_address, topic=topic, batches=[records])
+        producer.run("produce", judged_address, topic=topic, batches=[records])
 
     def assert_all_read(members: list[Program]) -> None:
         everything = dict.fromkeys(range(PARTITIONS), len(sent) // PARTITIONS)

@@ -30,6 +30,10 @@ class History:
             now or itertools.count(1 + max((op.ended or op.began for op in self.operations), default=0)).__next__
         )
 
+    def now(self) -> int:
+        """Return the present moment."""
+        return self._now()
+
     def begin(self, operation: AnyOperation) -> AnyOperation:
         """Note that a call is made. Before it is made: a call that returned before this one began, happened before."""
         operation.began = self._now()
@@ -50,9 +54,12 @@ class History:
         """Note that nobody can tell whether a call had an effect, or will."""
         return self._end(operation, Outcome.UNKNOWN)
 
-    def add(self, operation: AnyOperation) -> AnyOperation:
-        """Note what has no length: a poll that has returned, an assignment, a mark."""
-        return self.ok(self.begin(operation))
+    def add(self, operation: AnyOperation, *, began: int | None = None) -> AnyOperation:
+        """Note what has no length: a poll that has returned, an assignment, a mark; or what began at a past moment."""
+        self.begin(operation)
+        if began is not None:
+            operation.began = began
+        return self.ok(operation)
 
     def _end(self, operation: AnyOperation, outcome: Outcome) -> AnyOperation:
         operation.ended = self._now()

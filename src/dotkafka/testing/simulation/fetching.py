@@ -169,8 +169,8 @@ class Fetching(Client):
             else:
                 raise Violation(f"{self.name} gets error {data.error_code} for {partition} at {place}")
         if polled:
-            poll = Poll(self.name, polled, read_committed=self.reads_committed, began=asked_us)
-            self.world.history.operations.append(self.world.history.ok(poll))
+            poll = Poll(self.name, polled, read_committed=self.reads_committed)
+            self.world.history.add(poll, began=asked_us)
             self.world.counts["records read"] += len(polled)
         return True
 
@@ -262,8 +262,8 @@ class Fetching(Client):
         place.high_watermark = self._told[place.topic_id, partition.partition] = data.high_watermark
         if data.log_start_offset > place.log_start_offset:
             place.log_start_offset = data.log_start_offset
-            marks = Watermarks(self.name, *partition, data.log_start_offset, data.high_watermark, began=asked_us)
-            self.world.history.operations.append(self.world.history.ok(marks))
+            marks = Watermarks(self.name, *partition, data.log_start_offset, data.high_watermark)
+            self.world.history.add(marks, began=asked_us)
         polled: list[Polled] = []
         next_offset = place.offset
         for offset, value in _records(data.records or b""):

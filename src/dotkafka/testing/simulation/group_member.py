@@ -155,8 +155,8 @@ class GroupMember(Fetching):
     def own(self, partitions: Iterable[Partition], asked_us: int) -> None:
         """Take what it was assigned; it has to find out where to read what is new."""
         partitions = list(partitions)
-        assigned = Assigned(self.name, self.group, partitions, generation=self.generation, began=asked_us)
-        self.world.history.operations.append(self.world.history.ok(assigned))
+        assigned = Assigned(self.name, self.group, partitions, generation=self.generation)
+        self.world.history.add(assigned, began=asked_us)
         self._unplaced = {partition for partition in partitions if partition not in self.places}
         self.is_stable = True
 

@@ -84,5 +84,5 @@ class Reader(Fetching):
         """Note where the logs end."""
         self._is_done = True
         for partition, place in self.places.items():
-            marks = Watermarks(self.name, *partition, None, place.high_watermark, began=self.asked_us)
-            self.world.history.operations.append(self.world.history.ok(marks))
+            marks = Watermarks(self.name, *partition, None, place.high_watermark)
+            self.world.history.add(marks, began=self.asked_us)
