@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -27,9 +26,10 @@ import pytest
 import trustme
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 from tests.clients.tapped_broker import TappedBroker
+from tests.clients.toolchains import TOOLCHAINS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 HERE = Path(__file__).parent
 WAIT_S = 40.0
@@ -291,53 +291,13 @@ def free_port() -> int:
 # The clients ---------------------------------------------------------------------------------------------------------
 
 
-class Toolchain(NamedTuple):
-    """How to start one client's program, and what must be there for it."""
-
-    executable: str
-    arguments: tuple[str | Path, ...]
-    built: Path | None = None
-    """What tests/clients/setup.sh makes."""
-
-
-def _python(folder: str) -> Toolchain:
-    return Toolchain(sys.executable, (HERE / folder / "client.py",))
-
-
-TOOLCHAINS: Mapping[str, Toolchain] = {
-    "aiokafka": _python("aiokafka"),
-    "confluent_kafka": _python("confluent_kafka"),
-    "franz_go": Toolchain(str(HERE / "franz_go/bin/client"), (), HERE / "franz_go/bin/client"),
-    "java": Toolchain(
-        "java",
-        (
-            *("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-Xmx256m"),
-            "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-            *("-cp", f"{HERE}/java/target/classes:{HERE}/java/target/lib/*", "dotkafka.Client"),
-        ),
-        HERE / "java/target/lib",
-    ),
-    "kafka_python": _python("kafka_python"),
-    "kafkajs": Toolchain("node", (HERE / "kafkajs/client.js",), HERE / "kafkajs/node_modules/kafkajs"),
-    "kcat": Toolchain("kcat", ()),
-    "platformatic": Toolchain(
-        "node", (HERE / "platformatic/client.js",), HERE / "platformatic/node_modules/@platformatic/kafka"
-    ),
-}
-
-
 def _command(name: str) -> list[str | Path]:
     toolchain = TOOLCHAINS[name]
-    missing = ""
-    if toolchain.built is not None and not toolchain.built.exists():
-        missing = f"{name} is not built: run tests/clients/setup.sh"
-    elif shutil.which(toolchain.executable) is None:
-        missing = f"{toolchain.executable} is not installed"
-    if not missing:
-        return [toolchain.executable, *toolchain.arguments]
+    if not toolchain.missing:
+        return toolchain.command
     if os.environ.get("CI") == "true":
-        pytest.fail(missing)
-    pytest.skip(missing)
+        pytest.fail(toolchain.missing)
+    pytest.skip(toolchain.missing)
 
 
 class Client:

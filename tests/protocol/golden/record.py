@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
-from tests.clients.conftest import TOOLCHAINS
+from tests.clients.toolchains import TOOLCHAINS
 
 from dotkafka.protocol.conversation import Conversation, RequestFrame, ResponseFrame
 from dotkafka.protocol.json_codec import JsonObject
@@ -306,7 +306,7 @@ async def few_records(address: str) -> None:
     created = admin.create_topics([NewTopic(topic, 1, 1) for topic in topics])
     await asyncio.gather(*map(asyncio.wrap_future, created.values()))
     for topic, (client, compression) in topics.items():
-        program = TOOLCHAINS[client].executable, *TOOLCHAINS[client].arguments
+        program = TOOLCHAINS[client].command
         options = {"bootstrap": address, "topic": topic}
         records = [{"partition": 0, "key": "key", "value": "value", "headers": {"n": str(n)}} for n in range(2)]
         sent = {"batches": [records], "compression": compression, "idempotent": compression != "none"}
