@@ -30,9 +30,9 @@ format: setup  ## Format the code and mend what the linter can mend
 docs: setup  ## Build the documentation into docs/_build
 	$(BIN)/sphinx-build -q -W -b html docs docs/_build
 
-bench: setup  ## Throughput, latency and groups, beside librdkafka's mock cluster in the same run
+bench: setup clients  ## Throughput, latency and groups, beside librdkafka's mock cluster in the same run
 	$(BIN)/python bench/startup.py
-	$(BIN)/python bench/first_record.py
+	$(BIN)/python -m bench.first_record
 	$(BIN)/python bench/groups.py
 	$(BIN)/python bench/broker.py
 	$(BIN)/python bench/checkpoint.py

@@ -1,182 +1,154 @@
 """How long a new group of one member waits for its first record, and who it waits for.
 
-    python bench/first_record.py [--rounds 20] [--node-modules DIR]
+    python -m bench.first_record [--rounds 20]
 
-From subscribing to having the first record, a new group each time, with each client's default settings (and reading
-from the earliest offset). Connecting and looking for the coordinator are counted in. The broker runs in the same
-process and notes when each request of the member comes and when its answer is given, so that the time is split into
+From subscribing to having the first record, a new group and a new consumer each time, with each client's default
+settings (and reading from the earliest offset). Connecting and looking for the coordinator are counted in. Each client
+runs as its program in tests/clients, takes the time itself, and has read in one group before, so that no process is
+started and nothing is loaded in that time. A client that is not there has a row that says what is missing.
+
+The broker runs in this process and notes when each request of the member comes and when its answer is given, so that
+the time is split into
 
 - at the broker: some request of the member is being served there, or waits there;
 - the client's own: nothing is. That is its timers, its threads, its connecting, and the way through the sockets.
 
-librdkafka's mock cluster has a row of its own, with the same client; what happens there cannot be seen.
+librdkafka's mock cluster has rows of its own, with those clients that can read from it. What happens there
+cannot be seen.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
+import json
 import statistics
 import subprocess
 import time
-import warnings
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from aiokafka import AIOKafkaConsumer
-from confluent_kafka import Consumer, Producer
-from kafka import KafkaConsumer
+from confluent_kafka import Producer
+from tests.clients.toolchains import TOOLCHAINS
 
 from dotkafka.broker.connection import Connection
 from dotkafka.testing import running_broker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator, Sequence
 
     from dotkafka.broker.connection import Place
 
 TOPIC = "first"
-NODE_MODULES = Path(__file__).parent.parent / "tests/clients/kafkajs/node_modules"
-KAFKAJS = """
-const { Kafka, logLevel } = require(process.argv[1] + "/kafkajs");
-const [modules, bootstrap, groupId, topic] = process.argv.slice(1);
-const consumer = new Kafka({ brokers: [bootstrap], logLevel: logLevel.NOTHING }).consumer({ groupId });
-const now = () => Number(process.hrtime.bigint()) / 1e9;
-(async () => {
-  const begin = now();
-  await consumer.connect();
-  await consumer.subscribe({ topics: [topic], fromBeginning: true });
-  await consumer.run({ eachMessage: async () => { console.log(begin, now()); process.exit(0); } });
-})();
-"""
-Times = tuple[float, float]
-"""When the client subscribed, and when it had a record, on the monotonic clock."""
+TIMEOUT_S = 120
+CLASSIC, CONSUMER = "classic", "consumer"
+READERS = (
+    ("confluent_kafka", CLASSIC),
+    ("confluent_kafka", CONSUMER),
+    ("java", CLASSIC),
+    ("java", CONSUMER),
+    ("aiokafka", CLASSIC),
+    ("kafka_python", CLASSIC),
+    ("kafkajs", CLASSIC),
+    ("platformatic", CLASSIC),
+    ("franz_go", CLASSIC),
+)
+"""The clients of tests/clients, with each protocol that they have."""
+MOCK_READERS = (
+    ("confluent_kafka", CLASSIC),
+    ("confluent_kafka", CONSUMER),
+    ("aiokafka", CLASSIC),
+    ("kafkajs", CLASSIC),
+)
+"""Those that get a record from the mock cluster; to the others it does not say enough of itself."""
+MOCK_ROUNDS = 3
+"""At most: a classic group waits there for three seconds whether more members come."""
 
 
 class Trace:
-    """When requests were at the broker."""
+    """When requests were at the broker; in seconds since the epoch, which is the clock that all processes have."""
 
     def __init__(self) -> None:
         self._begun: dict[Place, float] = {}
-        self._intervals: list[Times] = []
+        self._intervals: list[tuple[float, float]] = []
 
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Watch all connections of this process."""
-        begin, answer_given = Connection.begin, Connection.answer_given
+        begin, answer_given, abandon = Connection.begin, Connection.answer_given, Connection.abandon
 
         def begun(connection: Connection, place: Place) -> None:
-            self._begun[place] = time.perf_counter()
+            self._begun[place] = time.time()
             begin(connection, place)
 
         def given(connection: Connection, place: Place, size_bytes: int) -> None:
             answer_given(connection, place, size_bytes)
-            if place in self._begun:
-                self._intervals.append((self._begun.pop(place), time.perf_counter()))
+            self._ended(place)
 
-        Connection.begin, Connection.answer_given = begun, given  # type: ignore[assignment, method-assign]
+        def abandoned(connection: Connection) -> None:
+            abandon(connection)
+            for place in [place for place in self._begun if place.connection is connection]:
+                self._ended(place)
+
+        Connection.begin, Connection.answer_given, Connection.abandon = begun, given, abandoned  # type: ignore[assignment, method-assign]
         try:
             yield
         finally:
-            Connection.begin, Connection.answer_given = begin, answer_given  # type: ignore[method-assign]
+            Connection.begin, Connection.answer_given, Connection.abandon = begin, answer_given, abandon  # type: ignore[method-assign]
 
-    def take_seconds(self, begin: float, end: float) -> float:
-        """Return how long requests were at the broker between two moments, and forget them."""
-        pending = [(begun, end) for begun in self._begun.values()]
-        busy, reached = 0.0, begin
-        for first, last in sorted([*self._intervals, *pending]):
-            busy += max(0.0, min(last, end) - max(first, reached))
-            reached = max(reached, min(last, end))
-        self._intervals.clear()
-        self._begun.clear()
-        return busy
+    def _ended(self, place: Place) -> None:
+        if place in self._begun:
+            self._intervals.append((self._begun.pop(place), time.time()))
 
-
-def read_with_confluent(bootstrap: str, **settings: Any) -> Times:
-    """Read with librdkafka."""
-    consumer = Consumer(
-        {
-            "bootstrap.servers": bootstrap,
-            "group.id": str(uuid4()),
-            "auto.offset.reset": "earliest",
-            "log_level": 3,
-            **settings,
-        }
-    )
-    begin = time.perf_counter()
-    consumer.subscribe([TOPIC])
-    try:
-        while True:
-            message = consumer.poll(10)
-            if message is None:
-                raise SystemExit("confluent-kafka read nothing")
-            if not message.error():
-                return begin, time.perf_counter()
-    finally:
-        consumer.close()
+    def busy_s(self, begin_s: float, end_s: float) -> float:
+        """Return how many of the seconds between two moments some request was at the broker."""
+        busy_s, reached_s = 0.0, begin_s
+        for first_s, last_s in sorted(self._intervals):
+            busy_s += max(0.0, min(last_s, end_s) - max(first_s, reached_s))
+            reached_s = max(reached_s, min(last_s, end_s))
+        return busy_s
 
 
-def read_with_aiokafka(bootstrap: str) -> Times:
-    """Read with aiokafka."""
+def measure(client: str, protocol: str, bootstrap: str, rounds: int) -> tuple[list[float], list[float]]:
+    """Let a client read the first record in so many groups; return the ms it took, and those of them at the broker.
 
-    async def read() -> Times:
-        begin = time.perf_counter()
-        consumer = AIOKafkaConsumer(
-            TOPIC, bootstrap_servers=bootstrap, group_id=str(uuid4()), auto_offset_reset="earliest"
+    Raises:
+        SystemExit: the client's program has failed.
+    """
+    groups = [str(uuid4()) for _ in range(1 + rounds)]
+    options = {"bootstrap": bootstrap, "topic": TOPIC, "protocol": protocol, "groups": groups}
+    trace = Trace()
+    with trace.watching():
+        program = subprocess.run(
+            [*TOOLCHAINS[client].command, "first_records", json.dumps(options)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=TIMEOUT_S,
         )
-        await consumer.start()
-        try:
-            await asyncio.wait_for(consumer.getone(), 10)
-            return begin, time.perf_counter()
-        finally:
-            await consumer.stop()
-
-    return asyncio.run(read())
+    if program.returncode != 0:
+        raise SystemExit(f"{client} ended with {program.returncode}: {program.stderr}")
+    events = [json.loads(line) for line in program.stdout.splitlines()]
+    measured = [(event["began_ms"] / 1e3, event["ms"]) for event in events[1:]]
+    return [ms for _, ms in measured], [trace.busy_s(began_s, began_s + ms / 1e3) * 1e3 for began_s, ms in measured]
 
 
-def read_with_kafka_python(bootstrap: str) -> Times:
-    """Read with kafka-python."""
-    begin = time.perf_counter()
-    consumer = KafkaConsumer(
-        TOPIC,
-        bootstrap_servers=bootstrap,
-        group_id=str(uuid4()),
-        auto_offset_reset="earliest",
-        consumer_timeout_ms=10_000,
-    )
-    try:
-        if next(iter(consumer), None) is None:
-            raise SystemExit("kafka-python read nothing")
-        return begin, time.perf_counter()
-    finally:
-        consumer.close()
-
-
-def read_with_kafkajs(bootstrap: str, node_modules: Path) -> Times:
-    """Read with kafkajs, in a process of its own on the same clock."""
-    command = ["node", "-e", KAFKAJS, str(node_modules), bootstrap, str(uuid4()), TOPIC]
-    printed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=30).stdout
-    begin, end = map(float, printed.split())
-    return begin, end
-
-
-def report(what: str, read: Callable[[], Times], rounds: int, trace: Trace | None) -> None:
-    """Print a table row."""
-    totals, at_broker = [], []
-    for _ in range(rounds):
-        begin, end = read()
-        totals.append((end - begin) * 1e3)
-        if trace is not None:
-            at_broker.append(trace.take_seconds(begin, end) * 1e3)
-    cells = [min(totals), statistics.median(totals), max(totals)]
-    if at_broker:
-        own = [total - busy for total, busy in zip(totals, at_broker, strict=True)]
-        cells += [statistics.median(at_broker), statistics.median(own)]
-    print(
-        f"| {what} | " + " | ".join(f"{cell:.1f}" for cell in cells) + " | - | -" * (not at_broker) + " |", flush=True
-    )
+def report(readers: Sequence[tuple[str, str]], bootstrap: str, rounds: int, *, of_mock_cluster: bool = False) -> None:
+    """Print the table row of each client, with a dash for what is not known."""
+    for client, protocol in readers:
+        what = f"{client}, {protocol} protocol" + ", of the mock cluster" * of_mock_cluster
+        cells: list[float] = []
+        if missing := TOOLCHAINS[client].missing:
+            what += f": {missing}"
+        else:
+            totals, at_broker = measure(client, protocol, bootstrap, rounds)
+            cells = [min(totals), statistics.median(totals), max(totals)]
+            if not of_mock_cluster:
+                own = [total - busy for total, busy in zip(totals, at_broker, strict=True)]
+                cells += [statistics.median(at_broker), statistics.median(own)]
+        texts = [f"{cell:.1f}" for cell in cells] + ["-"] * (5 - len(cells))
+        print(f"| {what} | {' | '.join(texts)} |", flush=True)
 
 
 @contextmanager
@@ -193,31 +165,15 @@ def main() -> None:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=20, help="how often each is measured (default 20)")
-    parser.add_argument("--node-modules", type=Path, default=NODE_MODULES, help="where kafkajs is, if it is")
-    options = parser.parse_args()
-    warnings.simplefilter("ignore", DeprecationWarning)
+    rounds = parser.parse_args().rounds
     print("| first record, milliseconds | min | median | max | at the broker | the client's own |")
     print("|---|---:|---:|---:|---:|---:|")
-    trace = Trace()
-    with trace.watching(), running_broker() as kafka:
+    with running_broker() as kafka:
         kafka.create_topic(TOPIC)
         kafka.produce(TOPIC, b"first")
-        bootstrap = kafka.bootstrap
-        readers: dict[str, Callable[[], Times]] = {
-            "confluent-kafka, classic": lambda: read_with_confluent(bootstrap),
-            "confluent-kafka, consumer protocol": lambda: read_with_confluent(
-                bootstrap, **{"group.protocol": "consumer"}
-            ),
-            "aiokafka, classic": lambda: read_with_aiokafka(bootstrap),
-            "kafka-python, classic": lambda: read_with_kafka_python(bootstrap),
-        }
-        if options.node_modules.is_dir():
-            readers["kafkajs, classic"] = lambda: read_with_kafkajs(bootstrap, options.node_modules)
-        for what, read in readers.items():
-            report(what, read, options.rounds, trace)
+        report(READERS, kafka.bootstrap, rounds)
     with mock_cluster() as bootstrap:
-        rounds = min(options.rounds, 3)
-        report("confluent-kafka, classic, of its mock cluster", lambda: read_with_confluent(bootstrap), rounds, None)
+        report(MOCK_READERS, bootstrap, min(rounds, MOCK_ROUNDS), of_mock_cluster=True)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+import time
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
@@ -124,4 +125,15 @@ async def stdin_end() -> None:
     await reader.read()
 
 
-asyncio.run(asyncio.wait_for({"produce": produce, "member": member}[sys.argv[1]](), 100))
+async def first_records() -> None:
+    """Read the first record in each of the groups."""
+    for group in OPTIONS["groups"]:
+        began_s, begin_s = time.time(), time.perf_counter()
+        async with AIOKafkaConsumer(TOPIC, **SETTINGS, group_id=group, auto_offset_reset="earliest") as consumer:
+            await consumer.getone()
+            took_s = time.perf_counter() - begin_s
+        emit("first_record", group=group, began_ms=began_s * 1e3, ms=took_s * 1e3)
+
+
+COMMANDS = {"produce": produce, "member": member, "first_records": first_records}
+asyncio.run(asyncio.wait_for(COMMANDS[sys.argv[1]](), 100))

@@ -3,6 +3,7 @@
 import json
 import sys
 import threading
+import time
 from typing import cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -127,4 +128,21 @@ def member() -> None:
     consumer.close()
 
 
-{"produce": produce, "member": member}[sys.argv[1]]()
+def first_records() -> None:
+    """Read the first record in each of the groups."""
+    for group in OPTIONS["groups"]:
+        protocol = OPTIONS.get("protocol", "classic")
+        consumer = Consumer(SETTINGS | {"group.id": group, "group.protocol": protocol, "auto.offset.reset": "earliest"})
+        began_s, begin_s = time.time(), time.perf_counter()
+        consumer.subscribe([TOPIC])
+        message = consumer.poll(30)
+        took_s = time.perf_counter() - begin_s
+        if message is None:
+            raise TimeoutError("no record after 30 s")
+        if error := message.error():
+            raise KafkaException(error)
+        consumer.close()
+        emit("first_record", group=group, began_ms=began_s * 1e3, ms=took_s * 1e3)
+
+
+{"produce": produce, "member": member, "first_records": first_records}[sys.argv[1]]()

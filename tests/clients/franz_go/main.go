@@ -29,6 +29,7 @@ type options struct {
 	CA                  string              `json:"ca"`
 	Topic               string              `json:"topic"`
 	Group               string              `json:"group"`
+	Groups              []string            `json:"groups"`
 	Assignor            string              `json:"assignor"`
 	InstanceID          string              `json:"instance_id"`
 	Pattern             string              `json:"pattern"`
@@ -218,12 +219,38 @@ func member(ctx context.Context, given options) error {
 	return nil
 }
 
+func firstRecords(ctx context.Context, given options) error {
+	for _, group := range given.Groups {
+		began := time.Now()
+		client, err := given.client(
+			kgo.ConsumerGroup(group),
+			kgo.ConsumeTopics(given.Topic),
+			kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		)
+		if err != nil {
+			return err
+		}
+		err = client.PollFetches(ctx).Err()
+		took := time.Since(began)
+		client.Close()
+		if err != nil {
+			return err
+		}
+		emit("first_record", map[string]any{
+			"group": group, "began_ms": float64(began.UnixMicro()) / 1e3, "ms": took.Seconds() * 1e3,
+		})
+	}
+	return nil
+}
+
 func main() {
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Second)
 	defer cancel()
 	var given options
 	err := json.Unmarshal([]byte(os.Args[2]), &given)
-	commands := map[string]func(context.Context, options) error{"produce": produce, "member": member, "admin": admin}
+	commands := map[string]func(context.Context, options) error{
+		"produce": produce, "member": member, "admin": admin, "first_records": firstRecords,
+	}
 	if err == nil {
 		err = commands[os.Args[1]](ctx, given)
 	}

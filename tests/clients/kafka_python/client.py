@@ -3,6 +3,7 @@
 import json
 import sys
 import threading
+import time
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka.coordinator.assignors.range import RangePartitionAssignor
@@ -114,4 +115,15 @@ def member() -> None:
     consumer.close()
 
 
-{"produce": produce, "member": member}[sys.argv[1]]()
+def first_records() -> None:
+    """Read the first record in each of the groups."""
+    for group in OPTIONS["groups"]:
+        began_s, begin_s = time.time(), time.perf_counter()
+        consumer = KafkaConsumer(TOPIC, **SETTINGS, group_id=group, auto_offset_reset="earliest")
+        next(consumer)
+        took_s = time.perf_counter() - begin_s
+        consumer.close()
+        emit("first_record", group=group, began_ms=began_s * 1e3, ms=took_s * 1e3)
+
+
+{"produce": produce, "member": member, "first_records": first_records}[sys.argv[1]]()

@@ -75,6 +75,24 @@ async function member() {
   await consumer.disconnect();
 }
 
+// Leaving is begun before the message is done with: the next Fetch would wait for maxWaitTimeInMs.
+async function firstRecords() {
+  for (const group of options.groups) {
+    const consumer = kafka.consumer({ groupId: group });
+    const begin = performance.now();
+    await consumer.connect();
+    await consumer.subscribe({ topics: [options.topic], fromBeginning: true });
+    const ms = await new Promise((resolve, reject) => {
+      const eachMessage = async () => {
+        const took = performance.now() - begin;
+        consumer.disconnect().then(() => resolve(took), reject);
+      };
+      consumer.run({ eachMessage }).catch(reject);
+    });
+    emit({ event: "first_record", group, began_ms: performance.timeOrigin + begin, ms });
+  }
+}
+
 // options.calls: [[method of the kafkajs admin client, ...arguments], ...]
 async function admin() {
   const client = kafka.admin();
@@ -89,7 +107,7 @@ async function admin() {
   await client.disconnect();
 }
 
-({ produce, member, admin })[command]().then(
+({ produce, member, admin, first_records: firstRecords })[command]().then(
   () => process.exit(0),
   (error) => {
     console.error(error);

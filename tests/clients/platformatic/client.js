@@ -74,6 +74,18 @@ async function member () {
   await consumer.close(true)
 }
 
+async function firstRecords () {
+  for (const group of options.groups) {
+    const consumer = new Consumer({ ...settings, groupId: group })
+    const begin = performance.now()
+    const stream = await consumer.consume({ topics: [options.topic], mode: 'committed', fallbackMode: 'earliest' })
+    await stream[Symbol.asyncIterator]().next()
+    const ms = performance.now() - begin
+    await consumer.close(true)
+    emit({ event: 'first_record', group, began_ms: performance.timeOrigin + begin, ms })
+  }
+}
+
 // options.calls: [[method of the admin client, ...arguments], ...]
 async function admin () {
   const client = new Admin(settings)
@@ -87,5 +99,5 @@ async function admin () {
   await client.close()
 }
 
-await { produce, member, admin }[command]()
+await { produce, member, admin, first_records: firstRecords }[command]()
 process.exit(0)

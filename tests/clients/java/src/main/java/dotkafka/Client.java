@@ -4,6 +4,8 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
@@ -25,6 +27,7 @@ import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.serialization.StringDeserializer;
 import org.apache.kafka.common.serialization.StringSerializer;
@@ -53,6 +56,9 @@ public final class Client {
                 break;
             case "member":
                 client.member();
+                break;
+            case "first_records":
+                client.firstRecords();
                 break;
             case "admin":
                 new AdminCalls(client.settings(), client.options).run();
@@ -162,6 +168,29 @@ public final class Client {
             while (remaining > 0 && !askedToStop.get()) {
                 remaining -= read(consumer);
             }
+        }
+    }
+
+    private void firstRecords() throws Exception {
+        Properties settings = settings();
+        settings.put("group.protocol", options.path("protocol").asText("classic"));
+        settings.put("auto.offset.reset", "earliest");
+        for (JsonNode group : options.get("groups")) {
+            settings.put("group.id", group.asText());
+            Instant began;
+            long tookNs;
+            try (KafkaConsumer<String, String> consumer =
+                    new KafkaConsumer<>(settings, new StringDeserializer(), new StringDeserializer())) {
+                began = Instant.now();
+                long beginNs = System.nanoTime();
+                consumer.subscribe(List.of(options.get("topic").asText()));
+                if (consumer.poll(TIMEOUT).isEmpty()) {
+                    throw new TimeoutException();
+                }
+                tookNs = System.nanoTime() - beginNs;
+            }
+            double beganMs = ChronoUnit.MICROS.between(Instant.EPOCH, began) / 1e3;
+            emit("first_record", Map.of("group", group.asText(), "began_ms", beganMs, "ms", tookNs / 1e6));
         }
     }
 
