@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from contextlib import closing
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, TypeAlias
 
 from dotkafka.server import format_address, parse_address
@@ -12,10 +12,24 @@ from dotkafka.testing.history import Finding, Healed, History, check
 from dotkafka.testing.wiretap import TappedConnection, Wiretap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
 Reader: TypeAlias = asyncio.StreamReader
 Writer: TypeAlias = asyncio.StreamWriter
+
+
+@asynccontextmanager
+async def _closing(writer: Writer) -> AsyncIterator[None]:
+    """Close a side of a connection behind what was written to it, or at once where the proxy is to end."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        writer.transport.abort()
+        raise
+    finally:
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
 
 
 class TappedBroker:
@@ -29,6 +43,7 @@ class TappedBroker:
         self.broker = ""
         self._tap = Wiretap(self.history)
         self._errors: list[BaseException] = []
+        self._connections: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._is_to_stop = asyncio.Event()
         self._is_listening = threading.Event()
@@ -42,25 +57,32 @@ class TappedBroker:
         self._is_listening.set()
         await self._is_to_stop.wait()
         server.close()
-        connections = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for connection in connections:
-            connection.cancel()
-        await asyncio.gather(*connections, return_exceptions=True)
+        # Those of connections, and the loop's own for those that have just come.
+        while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+            for connection in self._connections:
+                if not connection.cancelling():
+                    connection.cancel()
+            await asyncio.wait(tasks)
 
-    async def _connected(self, from_client: Reader, to_client: Writer) -> None:
-        with closing(to_client):
+    def _connected(self, from_client: Reader, to_client: Writer) -> None:
+        connection = self._loop.create_task(self._converse(from_client, to_client))
+        self._connections.add(connection)
+        connection.add_done_callback(self._connections.discard)
+
+    async def _converse(self, from_client: Reader, to_client: Writer) -> None:
+        async with _closing(to_client):
             try:
                 from_broker, to_broker = await asyncio.open_connection(*parse_address(self.broker))
             except OSError:
                 return  # it is down: the client is told by the end of its connection
-            tapped = self._tap.connect()
-            try:
-                await self._pass_all(tapped, (from_client, to_client), (from_broker, to_broker))
-            except ExceptionGroup as group:
-                self._errors.extend(error for error in group.exceptions if not isinstance(error, OSError))
-            finally:
-                tapped.close()
-                to_broker.close()
+            async with _closing(to_broker):
+                tapped = self._tap.connect()
+                try:
+                    await self._pass_all(tapped, (from_client, to_client), (from_broker, to_broker))
+                except ExceptionGroup as group:
+                    self._errors.extend(error for error in group.exceptions if not isinstance(error, OSError))
+                finally:
+                    tapped.close()
 
     @staticmethod
     async def _pass_all(tapped: TappedConnection, client: tuple[Reader, Writer], broker: tuple[Reader, Writer]) -> None:
@@ -79,8 +101,8 @@ class TappedBroker:
 
     def findings(self) -> list[Finding]:
         """Stop the proxy, and return what is wrong with what has passed; all that was sent has been read by now."""
-        self.history.add(Healed("test"))
         self.stop()
+        self.history.add(Healed("test"))
         return check(self.history)
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""Classic groups through the eyes of clients: many members, static ones, regular expressions, a broker that restarts.
+"""Classic groups through the eyes of clients: all libraries at once, static members, regular expressions, a restart.
 
 That members share, join and die, for each library, is in `test_groups.py`; here too each record is seen once by the
 whole group.
@@ -37,37 +37,6 @@ def make_group(
         return Group(client, judged_address, topic, unique("group"), partitions, **TIMES, **options)
 
     return make
-
-
-@pytest.mark.parametrize("assignor", ["roundrobin", "cooperative-sticky"])
-def test_many_members(
-    make_group: Callable[..., Group],
-    make_records: Callable[..., list[Record]],
-    assert_all_once_in_order: Callable[..., None],
-    assignor: str,
-) -> None:
-    """They start at once, three of them are killed and two leave, and two more come: twenty, fifteen, seventeen.
-
-    By `cooperative-sticky` there are five, two of which are killed: it takes two rebalances to move a partition.
-    """
-    count, killed, left = (20, 3, 2) if assignor == "roundrobin" else (5, 2, 0)
-    group = make_group(2 * count, assignor=assignor)
-    members = [group.join("confluent_kafka") for _ in range(count)]
-    members[-1].wait_until(lambda: is_shared(members, group.partitions), 60)
-    group.send(make_records(4 * group.partitions, group.partitions, "all"))
-    group.wait_until_read(members[-1])
-    for _ in range(killed):
-        members.pop(0).kill()
-    for _ in range(left):
-        members.pop(0).stop()
-    members[-1].wait_until(lambda: is_shared(members, group.partitions))
-    group.send(make_records(4 * group.partitions, group.partitions, "fewer"))
-    group.wait_until_read(members[-1])
-    members += [group.join("confluent_kafka") for _ in range(2)]
-    members[-1].wait_until(lambda: is_shared(members, group.partitions))
-    group.send(make_records(4 * group.partitions, group.partitions, "more"))
-    group.wait_until_read(members[-1])
-    assert_all_once_in_order(group.sent, group.received())
 
 
 def test_members_of_all_libraries(

@@ -9,7 +9,7 @@ const options = JSON.parse(json);
 const emit = (event) => process.stdout.write(`${JSON.stringify(event)}\n`);
 const stdinEnd = new Promise((resolve) => process.stdin.resume().on("end", resolve));
 
-setTimeout(() => process.exit(3), options.timeout_ms ?? 60_000).unref();
+setTimeout(() => process.exit(3), options.timeout_ms ?? 100_000).unref();
 
 const kafka = new Kafka({
   clientId: options.client_id ?? "kafkajs",
