@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+import select
 import signal
 import socket
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +17,10 @@ import trustme
 
 import dotkafka
 from dotkafka.cli import _config, main
+from dotkafka.protocol.apis import ApiKey
+from dotkafka.protocol.framing import encode_frame_size
+from dotkafka.protocol.headers import RequestHeader, encode_request_header
+from dotkafka.protocol.messages.api_versions import API_VERSIONS, ApiVersionsRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,6 +59,41 @@ def test_it_says_where_it_listens_and_stops_on_a_signal(number: signal.Signals) 
         output, _ = process.communicate(timeout=TIMEOUT_S)
         assert process.returncode == 0
         assert not output
+
+
+def test_a_second_signal_ends_it_at_once() -> None:
+    """Without a traceback, while a clean stop waits for a client that does not take its answers."""
+    frame = encode_request_header(RequestHeader(ApiKey.API_VERSIONS, 4, 1, "deaf")) + API_VERSIONS.encode_request(
+        4, ApiVersionsRequest(client_software_name="deaf", client_software_version="1")
+    )
+    with serving("--listen", "127.0.0.1:0", "--memory") as (process, address), socket.socket() as deaf:
+        host, _, port = address.rpartition(":")
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.connect((host, int(port)))
+        deaf.settimeout(0)
+        unsent = requests = (encode_frame_size([frame]) + frame) * 100
+        while select.select([], [deaf], [], 0.5)[1]:  # until the server, which cannot send its answers, reads no more
+            unsent = unsent[deaf.send(unsent) :] or requests
+        process.send_signal(signal.SIGINT)
+        with suppress(ConnectionRefusedError):
+            while True:  # until the stop has begun
+                socket.create_connection((host, int(port)), timeout=10).close()
+        process.send_signal(signal.SIGINT)
+        _, complaint = process.communicate(timeout=TIMEOUT_S)
+        assert process.returncode == -signal.SIGINT
+        assert "Traceback" not in complaint
+
+
+def test_ctrl_c_is_no_traceback(tmp_path: Path) -> None:
+    """Of a command that reads what does not come."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen([*COMMAND, "decode", "--request", str(pipe)], stderr=subprocess.PIPE) as process:
+        with pipe.open("wb"):  # which waits until it is opened for reading
+            process.send_signal(signal.SIGINT)
+            _, complaint = process.communicate(timeout=TIMEOUT_S)
+        assert process.returncode == 128 + signal.SIGINT
+        assert not complaint
 
 
 def test_ipv6_is_said_in_brackets() -> None:

@@ -49,12 +49,17 @@ _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _SWITCH_INTERVAL_S = 0.0005
 """How long the event loop may keep the interpreter while the thread of the write-ahead log waits for it. Python's 5 ms
 are longer than a flush takes."""
+_INTERRUPTED = 128 + signal.SIGINT
+"""What a shell says of a command that SIGINT has ended."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line, and return the exit status."""
     options = _parser().parse_args(arguments)
-    status: int = options.run(options)
+    try:
+        status: int = options.run(options)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
     return status
 
 
@@ -85,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="dotkafka", description="A Kafka-compatible broker in pure Python, and its codec."
     )
     parser.add_argument("--version", action="version", version=f"dotkafka {dotkafka.__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, title="commands")
     _add_serve_command(commands)
     cli_decode.add_command(commands)
     cli_check.add_command(commands)
@@ -246,6 +251,7 @@ async def _run(server: Server) -> None:
     def stop() -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
         asked_to_stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
