@@ -123,7 +123,7 @@ def test_a_taken_directory_is_one_line(tmp_path: Path) -> None:
     with serving("--listen", "127.0.0.1:0", "--data", directory) as (process, _):
         result = run("serve", "--listen", "127.0.0.1:0", "--data", directory)
         assert result.returncode == 1
-        assert re.fullmatch(rf"dotkafka: {re.escape(directory)} is in use by another process: .*\n", result.stderr)
+        assert re.fullmatch(rf"dotkafka: {re.escape(directory)} is in use by another server: .*\n", result.stderr)
         assert process.poll() is None
 
 

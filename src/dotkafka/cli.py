@@ -21,7 +21,7 @@ import dotkafka
 from dotkafka import cli_check, cli_decode
 from dotkafka.broker.config import BrokerConfig
 from dotkafka.coordinator.config import GroupConfig
-from dotkafka.errors import ApiError, Fenced, StorageError
+from dotkafka.errors import ApiError, StorageError
 from dotkafka.metadata.topic_configs import TOPIC_CONFIGS
 from dotkafka.server import format_address, parse_address, serve
 
@@ -73,8 +73,6 @@ def _serve(options: argparse.Namespace) -> int:
     try:
         with asyncio.Runner(loop_factory=_loop_factory(options)) as runner:
             runner.run(_run(server))
-    except Fenced as error:
-        return _fail(f"{options.data} is in use by another process: {error}")
     except (OSError, StorageError) as error:
         return _fail(_describe(error))
     return 0
@@ -269,5 +267,5 @@ async def _run(server: Server) -> None:
 def _describe(error: Exception) -> str:
     """Return one line for a person."""
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return " ".join(str(error).split()) or type(error).__name__

@@ -56,7 +56,8 @@ def check_directory(
     problems = Problems()
     with Contents(directory, problems.report) as contents:
         scan = Scan(contents, problems.report, progress)
-        scan.run()
+        if not contents.is_newer:
+            scan.run()
         return describe(contents, scan, problems, now)
 
 
@@ -65,7 +66,8 @@ def describe(contents: Contents, scan: Scan, problems: Problems, now: Instant) -
     wal, checkpoint = contents.wal, contents.checkpoint
     broker = None
     try:
-        broker = _recovered(contents, now)
+        if not contents.is_newer:
+            broker = _recovered(contents, now)
     except StorageError as error:
         problems.report("refused", str(contents.path), f"dotkafka serve refuses it: {error}")
     except Exception as error:  # noqa: BLE001 (whatever damage does to the broker is to be told, not to end the check)

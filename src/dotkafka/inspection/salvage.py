@@ -142,7 +142,7 @@ def salvage_directory(
         raise StorageUnavailable(f"{path}: exists and is not an empty directory")
     problems = Problems()
     with Contents(directory, problems.report) as contents:
-        if contents.checkpoint is not None and contents.checkpoint.is_newer:
+        if contents.is_newer:
             raise StorageUnavailable(f"{contents.path}: was made by a newer dotkafka, which has to salvage it")
         scan = Scan(contents, problems.report, progress)
         scan.run()

@@ -14,7 +14,7 @@ import attrs
 from dotkafka.broker.broker import Broker
 from dotkafka.broker.config import BrokerConfig
 from dotkafka.clock import SystemClock
-from dotkafka.errors import StorageFailed
+from dotkafka.errors import Fenced, StorageFailed
 from dotkafka.server.addresses import WILDCARD_HOSTS, format_address, parse_address
 from dotkafka.server.connection_protocol import ConnectionProtocol
 from dotkafka.server.connections import Connections
@@ -172,8 +172,12 @@ class Server:
         except StorageFailed as error:
             if self._directory is None:
                 raise
-            advice = f"`dotkafka check {self._directory}` tells what is damaged, and can recover the rest"
+            advice = f"if it is damage, `dotkafka check {self._directory}` tells where, and can recover the rest"
             raise StorageFailed(f"{error}; {advice}") from error
+        except Fenced as error:
+            if self._directory is None:
+                raise
+            raise Fenced(f"{self._directory} is in use by another server: {error}") from error
 
     async def _listen(self) -> None:
         """Listen on every address of the host, on the same port."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,8 +13,6 @@ from dotkafka.storage.memory import MemoryCheckpointStore, MemoryWal
 from dotkafka.storage.wal_file import FileWal
 
 if TYPE_CHECKING:
-    import os
-
     from dotkafka.storage.spi import CheckpointStore, WriteAheadLog
 
 
@@ -32,9 +32,15 @@ def directory_storage(directory: str | os.PathLike[str]) -> Storage:
     """Return storage that keeps everything in a directory, which is created if it is missing. Blocks.
 
     Raises:
-        OSError: the directory cannot be made.
+        OSError: the directory cannot be made, is none, or cannot be written.
         StorageError: it cannot be used; the message says why.
     """
-    files = OsFileSystem(directory)
+    path = Path(directory)
+    files = OsFileSystem(path)
     files.make_folder("")
-    return Storage(FileWal(files), SqliteCheckpointStore(Path(directory) / "checkpoint.sqlite"))
+    # SQLite would say of both that it is "unable to open database file".
+    if not path.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "is not a directory", str(path))
+    if not os.access(path, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+        raise PermissionError(errno.EACCES, "cannot be written: its permissions, or a read-only file system", str(path))
+    return Storage(FileWal(files), SqliteCheckpointStore(path / "checkpoint.sqlite"))
