@@ -130,8 +130,8 @@ def test_a_taken_directory_is_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--listen", "somewhere"], "'somewhere' is not HOST:PORT"),
-        (["--advertise", "here:0"], "--advertise needs the port that clients connect to"),
+        (["--listen", "somewhere"], "listen: 'somewhere' is not HOST:PORT, such as 127.0.0.1:9092"),
+        (["--advertise", "here:0"], "advertise: 'here:0' is nothing that a client could connect to"),
         (["--config", "num.partitions"], "--config num.partitions: KEY=VALUE is expected"),
         (["--config", "num.partitions=many"], "--config num.partitions: a whole number is expected, not 'many'"),
         (["--config", "nonsense=1"], "--config nonsense: there is no such setting"),

@@ -23,7 +23,7 @@ from dotkafka.broker.config import BrokerConfig
 from dotkafka.coordinator.config import GroupConfig
 from dotkafka.errors import ApiError, StorageError
 from dotkafka.metadata.topic_configs import TOPIC_CONFIGS
-from dotkafka.server import format_address, parse_address, serve
+from dotkafka.server import format_address, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -147,8 +147,6 @@ def _add_serve_command(commands: argparse._SubParsersAction[argparse.ArgumentPar
 
 
 def _server(options: argparse.Namespace) -> Server:
-    if options.advertise is not None and parse_address(options.advertise)[1] == 0:
-        raise ValueError("--advertise needs the port that clients connect to")
     return serve(
         options.listen,
         data=None if options.memory else options.data,

@@ -22,6 +22,26 @@ class Storage(NamedTuple):
     wal: WriteAheadLog
     checkpoints: CheckpointStore
 
+    def check(self) -> None:
+        """Look whether both can be what they are given as.
+
+        Raises:
+            TypeError: one lacks what its seam has, or is a class where an object of it is needed.
+        """
+        for field, engine, seam, needed in (
+            ("wal", self.wal, "WriteAheadLog", ("durable", "open", "read")),
+            (
+                "checkpoints",
+                self.checkpoints,
+                "CheckpointStore",
+                ("load", "save", "read", "batch_for_timestamp", "close"),
+            ),
+        ):
+            lacking = [name for name in needed if not hasattr(engine, name)]
+            if isinstance(engine, type) or lacking:
+                why = f"it has no {', '.join(lacking)}" if lacking else "it is a class; make one"
+                raise TypeError(f"Storage({field}={engine!r}) is no {seam}: {why}")
+
 
 def memory_storage() -> Storage:
     """Return storage that lives as long as the returned objects: keep them to start another broker on the same data."""
