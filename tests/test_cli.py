@@ -16,7 +16,9 @@ import pytest
 import trustme
 
 import dotkafka
-from dotkafka.cli import _config, main
+from dotkafka import cli_settings
+from dotkafka.cli import main
+from dotkafka.coordinator.config import MigrationPolicy
 from dotkafka.protocol.apis import ApiKey
 from dotkafka.protocol.framing import encode_frame_size
 from dotkafka.protocol.headers import RequestHeader, encode_request_header
@@ -134,7 +136,24 @@ def test_a_taken_directory_is_one_line(tmp_path: Path) -> None:
         (["--advertise", "here:0"], "advertise: 'here:0' is nothing that a client could connect to"),
         (["--config", "num.partitions"], "--config num.partitions: KEY=VALUE is expected"),
         (["--config", "num.partitions=many"], "--config num.partitions: a whole number is expected, not 'many'"),
-        (["--config", "nonsense=1"], "--config nonsense: there is no such setting"),
+        (
+            ["--config", "auto.create.topics.enable=1"],
+            "--config auto.create.topics.enable: true or false is expected, not '1'",
+        ),
+        (
+            ["--config", "group.consumer.migration.policy=up"],
+            (
+                "--config group.consumer.migration.policy:"
+                " one of bidirectional, upgrade, downgrade, disabled is expected, not 'up'"
+            ),
+        ),
+        (["--config", "nonsense=1"], "--config nonsense: there is no such setting; --list-config shows all"),
+        (
+            ["--config", "num.partition=1"],
+            "--config num.partition: there is no such setting; is it num.partitions?",
+        ),
+        (["--config", "log.dirs=/x"], "--config log.dirs: it is an option of its own, --data DIR"),
+        (["--config", "num.partitions=0"], "--config: num.partitions must be 1 or more, not 0"),
         (["--tls-cert", "/nowhere.pem"], "--tls-cert /nowhere.pem: No such file or directory"),
         (["--tls-key", "key.pem"], "--tls-key and --tls-client-ca need --tls-cert"),
     ],
@@ -168,11 +187,12 @@ def test_tls_with_a_certificate(tmp_path: Path) -> None:
 
 def test_settings_have_kafkas_names() -> None:
     """Of brokers, of groups, and of topics under either of their names."""
-    config = _config(
+    config = cli_settings.parse(
         [
             "num.partitions=4",
             "auto.create.topics.enable=false",
             "group.max.size=7",
+            "group.consumer.migration.policy=upgrade",
             "log.retention.ms=5",
             "segment.ms=60000",
         ]
@@ -180,7 +200,20 @@ def test_settings_have_kafkas_names() -> None:
     assert config.num_partitions == 4
     assert config.auto_create_topics_enable is False
     assert config.group.group_max_size == 7
+    assert config.group.group_consumer_migration_policy is MigrationPolicy.UPGRADE
     assert config.default_topic_configs == {"retention.ms": "5", "segment.ms": "60000"}
+
+
+def test_all_settings_are_listed_as_they_can_be_set(capsys: pytest.CaptureFixture[str]) -> None:
+    """With what is set, and each with a text."""
+    assert main(["serve", "--list-config", "--config", "num.partitions=4"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    settings, texts = said[::2], said[1::2]
+    assert "num.partitions=4 (set)" in settings
+    assert {"log.retention.hours=168", "group.consumer.migration.policy=bidirectional"} <= set(settings)
+    assert all(re.fullmatch(r"    \S.*\.", text) for text in texts)
+    assignments = [setting.removesuffix(" (set)") for setting in settings]
+    assert list(cli_settings.lines(cli_settings.parse(assignments)))[1::2] == texts
 
 
 def test_help_and_version() -> None:

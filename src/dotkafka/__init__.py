@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dotkafka.broker.broker import Broker
     from dotkafka.broker.config import BrokerConfig
+    from dotkafka.coordinator.config import GroupConfig
     from dotkafka.errors import (
         ApiError,
         DecodeError,
@@ -38,6 +39,7 @@ __all__ = [
     "DotkafkaError",
     "EncodeError",
     "Fenced",
+    "GroupConfig",
     "ProtocolError",
     "Server",
     "ServerThread",
@@ -52,6 +54,7 @@ __all__ = [
 _HOMES = {
     "Broker": "dotkafka.broker.broker",
     "BrokerConfig": "dotkafka.broker.config",
+    "GroupConfig": "dotkafka.coordinator.config",
     "Server": "dotkafka.server",
     "ServerThread": "dotkafka.server",
     "Storage": "dotkafka.server",

@@ -1,4 +1,4 @@
-"""The command line, and `dotkafka serve`; `decode` and `check` are in `cli_decode` and `cli_check`.
+"""The command line, and `dotkafka serve`; `decode` and `check` are in modules of their own, settings in `cli_settings`.
 
 `serve` owns its process: signals, logging, the exit status, the interpreter's settings. An embedded server touches none
 of them.
@@ -15,20 +15,14 @@ import ssl
 import sys
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 import dotkafka
-from dotkafka import cli_check, cli_decode
-from dotkafka.broker.config import BrokerConfig
-from dotkafka.coordinator.config import GroupConfig
-from dotkafka.errors import ApiError, StorageError
-from dotkafka.metadata.topic_configs import TOPIC_CONFIGS
+from dotkafka import cli_check, cli_decode, cli_settings
+from dotkafka.errors import StorageError
 from dotkafka.server import format_address, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from dotkafka.metadata.configs import ConfigDefinition
     from dotkafka.server import Server
 
 _EPILOG = """\
@@ -65,6 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _serve(options: argparse.Namespace) -> int:
     try:
+        if options.list_config:
+            print("\n".join(cli_settings.lines(cli_settings.parse(options.config))))
+            return 0
         server = _server(options)
     except (ValueError, OSError) as error:
         options.command.error(_describe(error))
@@ -136,6 +133,7 @@ def _add_serve_command(commands: argparse._SubParsersAction[argparse.ArgumentPar
         default=[],
         help="set a broker setting by Kafka's name, or a default for topics; may be repeated",
     )
+    command.add_argument("--list-config", action="store_true", help="print all settings with their values, and end")
     command.add_argument("--uvloop", action="store_true", help="use uvloop: pip install 'dotkafka[uvloop]'")
     command.add_argument(
         "--log-level",
@@ -150,63 +148,10 @@ def _server(options: argparse.Namespace) -> Server:
     return serve(
         options.listen,
         data=None if options.memory else options.data,
-        config=_config(options.config),
+        config=cli_settings.parse(options.config),
         tls=_tls_context(options),
         advertise=options.advertise,
     )
-
-
-def _config(assignments: Sequence[str]) -> BrokerConfig:
-    """Return the broker's settings from `KEY=VALUE` texts.
-
-    Raises:
-        ValueError: a setting that there is not, or a value that it does not take.
-    """
-    broker: dict[str, Any] = {}
-    group: dict[str, Any] = {}
-    topic: dict[str, str] = {}
-    for assignment in assignments:
-        key, equals, text = assignment.partition("=")
-        if not equals:
-            raise ValueError(f"--config {assignment}: KEY=VALUE is expected")
-        for config_class, values in ((BrokerConfig, broker), (GroupConfig, group)):
-            field = attrs.fields_dict(config_class).get(key.replace(".", "_"))
-            if field is not None and isinstance(field.default, bool | int | str):
-                values[field.name] = _parse_value(key, text, type(field.default))
-                break
-        else:
-            definition = _topic_setting(key)
-            topic[definition.name] = _normalize(definition, key, text)
-    try:
-        return BrokerConfig(**broker, group=GroupConfig(**group), default_topic_configs=topic)
-    except ValueError as error:
-        raise ValueError(f"--config: {error.args[0]}") from error
-
-
-def _topic_setting(key: str) -> ConfigDefinition:
-    """Return the topic setting of that name, or of that name at a broker: `log.retention.ms` is `retention.ms`."""
-    for definition in TOPIC_CONFIGS.values():
-        if key in {definition.name, definition.broker_synonym}:
-            return definition
-    raise ValueError(f"--config {key}: there is no such setting")
-
-
-def _normalize(definition: ConfigDefinition, key: str, text: str) -> str:
-    try:
-        return definition.normalize(text)
-    except ApiError as error:
-        raise ValueError(f"--config {key}: {error.message}") from error
-
-
-def _parse_value(key: str, text: str, kind: type[bool | int | str]) -> bool | int | str:
-    if kind is bool:
-        if text.lower() not in {"true", "false"}:
-            raise ValueError(f"--config {key}: true or false is expected, not {text!r}")
-        return text.lower() == "true"
-    try:
-        return kind(text)
-    except ValueError:
-        raise ValueError(f"--config {key}: a whole number is expected, not {text!r}") from None
 
 
 def _tls_context(options: argparse.Namespace) -> ssl.SSLContext | None:
