@@ -58,7 +58,7 @@ def test_a_refusal_has_kafkas_error_code() -> None:
             (lambda: kafka.delete_topic("guests"), ErrorCode.UNKNOWN_TOPIC_OR_PARTITION),
             (lambda: kafka.create_topic("guests", config={"nonsense": "1"}), ErrorCode.INVALID_CONFIG),
         ):
-            with pytest.raises(ApiError) as error:
+            with pytest.raises(ApiError, match=rf"^{code.name} \({int(code)}\): ") as error:
                 refused()
             assert error.value.error_code == code
 
