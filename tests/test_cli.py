@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives import serialization
 
 import dotkafka
 from dotkafka import cli_settings
@@ -166,13 +167,63 @@ def test_wrong_arguments_are_one_line(arguments: list[str], message: str, capsys
     assert capsys.readouterr().err.splitlines()[-1] == f"dotkafka serve: error: {message}"
 
 
-def test_a_file_that_is_no_certificate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is named."""
-    path = tmp_path / "cert.pem"
-    path.write_text("this is no certificate")
-    with pytest.raises(SystemExit):
-        main(["serve", "--memory", "--tls-cert", str(path)])
-    assert f"--tls-cert {path}: " in capsys.readouterr().err.splitlines()[-1]
+class TestCertificates:
+    """What OpenSSL says of them names neither the file nor what is wrong."""
+
+    @pytest.fixture(name="files")
+    def fixture_files(self, tmp_path: Path) -> Path:
+        """A certificate, its key, plain and encrypted, and the key of another one."""
+        certificate = trustme.CA().issue_cert("localhost")
+        key = certificate.private_key_pem.bytes()
+        (tmp_path / "cert.pem").write_bytes(certificate.cert_chain_pems[0].bytes())
+        (tmp_path / "key.pem").write_bytes(key)
+        (tmp_path / "encrypted.pem").write_bytes(
+            serialization.load_pem_private_key(key, None).private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.BestAvailableEncryption(b"secret"),
+            )
+        )
+        trustme.CA().issue_cert("localhost").private_key_pem.write_to_path(str(tmp_path / "other.pem"))
+        (tmp_path / "text.pem").write_text("this is neither")
+        return tmp_path
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ("--tls-cert text.pem", "--tls-cert text.pem: there is no certificate in it (PEM)"),
+            ("--tls-cert key.pem", "--tls-cert key.pem: there is no certificate in it (PEM)"),
+            (
+                "--tls-cert cert.pem",
+                "--tls-cert cert.pem: there is no private key in it (PEM); --tls-key is the file that has it",
+            ),
+            ("--tls-cert cert.pem --tls-key nokey.pem", "--tls-key nokey.pem: No such file or directory"),
+            ("--tls-cert cert.pem --tls-key cert.pem", "--tls-key cert.pem: there is no private key in it (PEM)"),
+            ("--tls-cert cert.pem --tls-key other.pem", "--tls-key other.pem: it is not the key of the certificate"),
+            (
+                "--tls-cert cert.pem --tls-key encrypted.pem",
+                "--tls-key encrypted.pem: it is encrypted; `openssl pkey` decrypts it",
+            ),
+            (
+                "--tls-cert cert.pem --tls-key key.pem --tls-client-ca text.pem",
+                "--tls-client-ca text.pem: there is no certificate in it (PEM)",
+            ),
+        ],
+    )
+    def test_wrong_files_are_one_line(
+        self,
+        files: Path,
+        options: str,
+        message: str,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """With the option whose file it is, and nobody is asked for a password."""
+        monkeypatch.chdir(files)
+        with pytest.raises(SystemExit) as ended:
+            main(["serve", "--memory", *options.split()])
+        assert ended.value.code == 2
+        assert capsys.readouterr().err.splitlines()[-1] == f"dotkafka serve: error: {message}"
 
 
 def test_tls_with_a_certificate(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ import logging
 import signal
 import ssl
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import dotkafka
 from dotkafka import cli_check, cli_decode, cli_settings
@@ -33,8 +34,8 @@ examples:
   dotkafka serve --tls-cert server.pem --tls-key server.key
   dotkafka serve --config num.partitions=4 --config auto.create.topics.enable=false
 
-When clients are served, "listening on HOST:PORT" is printed on standard output. SIGTERM and SIGINT stop cleanly;
-after kill -9 or a power cut the next start finds everything that was acknowledged.
+When clients are served, "listening on HOST:PORT" is printed on standard output. SIGTERM and SIGINT stop cleanly,
+a second one at once; after kill -9 or a power cut the next start finds everything that was acknowledged.
 
 exit status: 0 stopped as asked; 1 it could not start or go on; 2 the arguments are wrong.
 """
@@ -159,18 +160,43 @@ def _tls_context(options: argparse.Namespace) -> ssl.SSLContext | None:
         if options.tls_key is not None or options.tls_client_ca is not None:
             raise ValueError("--tls-key and --tls-client-ca need --tls-cert")
         return None
+    certificate, key = f"--tls-cert {options.tls_cert}", f"--tls-key {options.tls_key}"
+    _look_for(b"CERTIFICATE-----", options.tls_cert, certificate, "there is no certificate in it (PEM)")
+    if options.tls_key is None:
+        key = certificate
+        advice = "there is no private key in it (PEM); --tls-key is the file that has it"
+        _look_for(b"PRIVATE KEY-----", options.tls_cert, key, advice)
+    else:
+        _look_for(b"PRIVATE KEY-----", options.tls_key, key, "there is no private key in it (PEM)")
+
+    def ask_for_password() -> NoReturn:
+        raise ValueError(f"{key}: it is encrypted; `openssl pkey` decrypts it")
+
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        context.load_cert_chain(options.tls_cert, options.tls_key)
-    except OSError as error:
-        raise ValueError(f"--tls-cert {options.tls_cert}: {_describe(error)}") from error
+        context.load_cert_chain(options.tls_cert, options.tls_key, ask_for_password)
+    except ssl.SSLError as error:
+        if error.reason == "KEY_VALUES_MISMATCH":
+            raise ValueError(f"{key}: it is not the key of the certificate") from error
+        raise ValueError(f"{certificate}: {_describe(error)}") from error
     if options.tls_client_ca is not None:
+        authority = f"--tls-client-ca {options.tls_client_ca}"
+        _look_for(b"CERTIFICATE-----", options.tls_client_ca, authority, "there is no certificate in it (PEM)")
         try:
             context.load_verify_locations(options.tls_client_ca)
-        except OSError as error:
-            raise ValueError(f"--tls-client-ca {options.tls_client_ca}: {_describe(error)}") from error
+        except ssl.SSLError as error:
+            raise ValueError(f"{authority}: {_describe(error)}") from error
         context.verify_mode = ssl.CERT_REQUIRED
     return context
+
+
+def _look_for(mark: bytes, file: str, option: str, complaint: str) -> None:
+    """Refuse a file that cannot be read, or has no such mark: OpenSSL's errors name neither file nor reason."""
+    try:
+        if mark not in Path(file).read_bytes():
+            raise ValueError(f"{option}: {complaint}")
+    except OSError as error:
+        raise ValueError(f"{option}: {error.strerror}") from error
 
 
 def _loop_factory(options: argparse.Namespace) -> Callable[[], asyncio.AbstractEventLoop] | None:
