@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         StorageFailed,
         StorageUnavailable,
     )
+    from dotkafka.protocol.error_codes import ErrorCode
     from dotkafka.server import Server, ServerThread, Storage, run_in_thread, serve
 
 __version__ = "0.1.0.dev0"
@@ -38,6 +39,7 @@ __all__ = [
     "DecodeError",
     "DotkafkaError",
     "EncodeError",
+    "ErrorCode",
     "Fenced",
     "GroupConfig",
     "ProtocolError",
@@ -54,6 +56,7 @@ __all__ = [
 _HOMES = {
     "Broker": "dotkafka.broker.broker",
     "BrokerConfig": "dotkafka.broker.config",
+    "ErrorCode": "dotkafka.protocol.error_codes",
     "GroupConfig": "dotkafka.coordinator.config",
     "Server": "dotkafka.server",
     "ServerThread": "dotkafka.server",

@@ -12,6 +12,7 @@ import attrs
 
 from dotkafka.broker.broker import Broker
 from dotkafka.broker.config import BrokerConfig
+from dotkafka.clock import SystemClock
 from dotkafka.errors import StorageError, StorageFailed
 from dotkafka.inspection.contents import Contents
 from dotkafka.inspection.problems import Problems
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 def check_directory(
     directory: str | os.PathLike[str],
     *,
-    now: Instant,
+    now: Instant | None = None,
     progress: Callable[[int], None] = lambda _read_bytes: None,
 ) -> DirectoryReport:
     """Return what a data directory holds and all that is wrong with it. Blocks while it reads everything.
@@ -45,7 +46,7 @@ def check_directory(
 
     Args:
         directory: of a server that is stopped.
-        now: the time, for what expires.
+        now: the time, for what expires; None for that of this machine.
         progress: told now and then how many bytes were read.
 
     Raises:
@@ -58,7 +59,7 @@ def check_directory(
         scan = Scan(contents, problems.report, progress)
         if not contents.is_newer:
             scan.run()
-        return describe(contents, scan, problems, now)
+        return describe(contents, scan, problems, now or SystemClock().now())
 
 
 def describe(contents: Contents, scan: Scan, problems: Problems, now: Instant) -> DirectoryReport:

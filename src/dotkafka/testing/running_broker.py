@@ -214,21 +214,22 @@ class RunningBroker:
 
 @contextmanager
 def running_broker(
-    *,
     listen: str = "127.0.0.1:0",
+    *,
     data: str | os.PathLike[str] | Storage | None = None,
     config: BrokerConfig | None = None,
     tls: ssl.SSLContext | None = None,
+    advertise: str | None = None,
     clock: Clock | None = None,
 ) -> Iterator[RunningBroker]:
-    """Run a broker in a thread for the time of a `with` block; the arguments are those of `dotkafka.serve`.
+    """Run a broker in a thread for the time of a `with` block; the arguments mean what they mean to `dotkafka.serve`.
 
     with dotkafka.testing.running_broker() as kafka:
         kafka.create_topic("orders", partitions=4)
         program_under_test(kafka.bootstrap)
         assert len(kafka.records("orders")) == 3
     """
-    with run_in_thread(listen, data=data, config=config, tls=tls, clock=clock) as thread:
+    with run_in_thread(listen, data=data, config=config, tls=tls, advertise=advertise, clock=clock) as thread:
         yield RunningBroker(thread, clock)
 
 
