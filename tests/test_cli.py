@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import select
@@ -17,11 +18,12 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 
 import dotkafka
-from dotkafka.cli import main
+from dotkafka.cli import _run, main
 from dotkafka.protocol.apis import ApiKey
 from dotkafka.protocol.framing import encode_frame_size
 from dotkafka.protocol.headers import RequestHeader, encode_request_header
 from dotkafka.protocol.messages.api_versions import API_VERSIONS, ApiVersionsRequest
+from dotkafka.server import serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,6 +85,33 @@ def test_a_second_signal_ends_it_at_once() -> None:
         _, complaint = process.communicate(timeout=TIMEOUT_S)
         assert process.returncode == -signal.SIGINT
         assert "Traceback" not in complaint
+
+
+def test_a_loop_that_knows_no_signals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of Windows: it is stopped all the same."""
+
+    class Loop(asyncio.SelectorEventLoop):
+        def add_signal_handler(self, *_arguments: object) -> None:
+            raise NotImplementedError
+
+        def remove_signal_handler(self, *_arguments: object) -> bool:
+            raise NotImplementedError
+
+    said: list[str] = []
+
+    def hear(text: str, **_options: object) -> None:
+        said.append(text)
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr("builtins.print", hear)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        with asyncio.Runner(loop_factory=Loop) as runner:
+            runner.run(_run(serve("127.0.0.1:0")))
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert [text.partition(" on ")[0] for text in said] == ["listening"]
 
 
 def test_ctrl_c_is_no_traceback(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import logging
 import signal
 import ssl
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -217,12 +218,16 @@ async def _run(server: Server) -> None:
 
     def stop() -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
+            with suppress(NotImplementedError):
+                loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_DFL)
         asked_to_stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
+        try:
+            loop.add_signal_handler(number, stop)
+        except NotImplementedError:  # on Windows
+            signal.signal(number, lambda _number, _frame: loop.call_soon_threadsafe(stop))
     async with server:
         print(f"listening on {format_address(server.host or '0.0.0.0', server.port)}", flush=True)  # noqa: S104 (said, not done)
         asked = asyncio.ensure_future(asked_to_stop.wait())
