@@ -247,11 +247,12 @@ def main() -> None:
     """Write to a broker, and read from another one on the same file."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "broker.sqlite"
-        with dotkafka.run_in_thread("127.0.0.1:0", data=sqlite_storage(path)) as server:
-            producer = Producer({"bootstrap.servers": server.bootstrap})
+        with (
+            dotkafka.run_in_thread("127.0.0.1:0", data=sqlite_storage(path)) as server,
+            Producer({"bootstrap.servers": server.bootstrap}) as producer,
+        ):
             for number in range(3):
                 producer.produce("letters", f"letter {number}")
-            producer.flush()
         with dotkafka.run_in_thread("127.0.0.1:0", data=sqlite_storage(path)) as server:
             settings = {"bootstrap.servers": server.bootstrap, "group.id": "readers", "auto.offset.reset": "earliest"}
             with Consumer(settings) as consumer:

@@ -123,6 +123,7 @@ def test_pages_are_left_alone_when_nothing_has_changed(api_pages: ModuleType, tm
 
 
 GIVEN: dict[str, dict[str, Any]] = {
+    "configuration.md": {},
     "codec.md": {
         "data": METADATA.encode_request(12, MetadataRequest(topics=None)),
         "from_client": b"",

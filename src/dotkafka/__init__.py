@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dotkafka.broker.broker import Broker
     from dotkafka.broker.config import BrokerConfig
+    from dotkafka.coordinator.config import GroupConfig
     from dotkafka.errors import (
         ApiError,
         DecodeError,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         StorageFailed,
         StorageUnavailable,
     )
+    from dotkafka.protocol.error_codes import ErrorCode
     from dotkafka.server import Server, ServerThread, Storage, run_in_thread, serve
 
 __version__ = "0.1.0.dev0"
@@ -37,7 +39,9 @@ __all__ = [
     "DecodeError",
     "DotkafkaError",
     "EncodeError",
+    "ErrorCode",
     "Fenced",
+    "GroupConfig",
     "ProtocolError",
     "Server",
     "ServerThread",
@@ -52,6 +56,8 @@ __all__ = [
 _HOMES = {
     "Broker": "dotkafka.broker.broker",
     "BrokerConfig": "dotkafka.broker.config",
+    "ErrorCode": "dotkafka.protocol.error_codes",
+    "GroupConfig": "dotkafka.coordinator.config",
     "Server": "dotkafka.server",
     "ServerThread": "dotkafka.server",
     "Storage": "dotkafka.server",

@@ -1,4 +1,4 @@
-"""The command line, and `dotkafka serve`; `decode` and `check` are in `cli_decode` and `cli_check`.
+"""The command line, and `dotkafka serve`; `decode` and `check` are in modules of their own, settings in `cli_settings`.
 
 `serve` owns its process: signals, logging, the exit status, the interpreter's settings. An embedded server touches none
 of them.
@@ -13,22 +13,18 @@ import logging
 import signal
 import ssl
 import sys
-from typing import TYPE_CHECKING, Any
-
-import attrs
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import dotkafka
-from dotkafka import cli_check, cli_decode
-from dotkafka.broker.config import BrokerConfig
-from dotkafka.coordinator.config import GroupConfig
-from dotkafka.errors import ApiError, Fenced, StorageError
-from dotkafka.metadata.topic_configs import TOPIC_CONFIGS
-from dotkafka.server import format_address, parse_address, serve
+from dotkafka import cli_check, cli_decode, cli_settings
+from dotkafka.errors import StorageError
+from dotkafka.server import format_address, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from dotkafka.metadata.configs import ConfigDefinition
     from dotkafka.server import Server
 
 _EPILOG = """\
@@ -39,8 +35,8 @@ examples:
   dotkafka serve --tls-cert server.pem --tls-key server.key
   dotkafka serve --config num.partitions=4 --config auto.create.topics.enable=false
 
-When clients are served, "listening on HOST:PORT" is printed on standard output. SIGTERM and SIGINT stop cleanly;
-after kill -9 or a power cut the next start finds everything that was acknowledged.
+When clients are served, "listening on HOST:PORT" is printed on standard output. SIGTERM and SIGINT stop cleanly,
+a second one at once; after kill -9 or a power cut the next start finds everything that was acknowledged.
 
 exit status: 0 stopped as asked; 1 it could not start or go on; 2 the arguments are wrong.
 """
@@ -49,17 +45,25 @@ _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _SWITCH_INTERVAL_S = 0.0005
 """How long the event loop may keep the interpreter while the thread of the write-ahead log waits for it. Python's 5 ms
 are longer than a flush takes."""
+_INTERRUPTED = 128 + signal.SIGINT
+"""What a shell says of a command that SIGINT has ended."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line, and return the exit status."""
     options = _parser().parse_args(arguments)
-    status: int = options.run(options)
+    try:
+        status: int = options.run(options)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
     return status
 
 
 def _serve(options: argparse.Namespace) -> int:
     try:
+        if options.list_config:
+            print("\n".join(cli_settings.lines(cli_settings.parse(options.config))))
+            return 0
         server = _server(options)
     except (ValueError, OSError) as error:
         options.command.error(_describe(error))
@@ -68,8 +72,6 @@ def _serve(options: argparse.Namespace) -> int:
     try:
         with asyncio.Runner(loop_factory=_loop_factory(options)) as runner:
             runner.run(_run(server))
-    except Fenced as error:
-        return _fail(f"{options.data} is in use by another process: {error}")
     except (OSError, StorageError) as error:
         return _fail(_describe(error))
     return 0
@@ -85,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="dotkafka", description="A Kafka-compatible broker in pure Python, and its codec."
     )
     parser.add_argument("--version", action="version", version=f"dotkafka {dotkafka.__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, title="commands")
     _add_serve_command(commands)
     cli_decode.add_command(commands)
     cli_check.add_command(commands)
@@ -133,6 +135,7 @@ def _add_serve_command(commands: argparse._SubParsersAction[argparse.ArgumentPar
         default=[],
         help="set a broker setting by Kafka's name, or a default for topics; may be repeated",
     )
+    command.add_argument("--list-config", action="store_true", help="print all settings with their values, and end")
     command.add_argument("--uvloop", action="store_true", help="use uvloop: pip install 'dotkafka[uvloop]'")
     command.add_argument(
         "--log-level",
@@ -144,68 +147,13 @@ def _add_serve_command(commands: argparse._SubParsersAction[argparse.ArgumentPar
 
 
 def _server(options: argparse.Namespace) -> Server:
-    if options.advertise is not None and parse_address(options.advertise)[1] == 0:
-        raise ValueError("--advertise needs the port that clients connect to")
     return serve(
         options.listen,
         data=None if options.memory else options.data,
-        config=_config(options.config),
+        config=cli_settings.parse(options.config),
         tls=_tls_context(options),
         advertise=options.advertise,
     )
-
-
-def _config(assignments: Sequence[str]) -> BrokerConfig:
-    """Return the broker's settings from `KEY=VALUE` texts.
-
-    Raises:
-        ValueError: a setting that there is not, or a value that it does not take.
-    """
-    broker: dict[str, Any] = {}
-    group: dict[str, Any] = {}
-    topic: dict[str, str] = {}
-    for assignment in assignments:
-        key, equals, text = assignment.partition("=")
-        if not equals:
-            raise ValueError(f"--config {assignment}: KEY=VALUE is expected")
-        for config_class, values in ((BrokerConfig, broker), (GroupConfig, group)):
-            field = attrs.fields_dict(config_class).get(key.replace(".", "_"))
-            if field is not None and isinstance(field.default, bool | int | str):
-                values[field.name] = _parse_value(key, text, type(field.default))
-                break
-        else:
-            definition = _topic_setting(key)
-            topic[definition.name] = _normalize(definition, key, text)
-    try:
-        return BrokerConfig(**broker, group=GroupConfig(**group), default_topic_configs=topic)
-    except ValueError as error:
-        raise ValueError(f"--config: {error.args[0]}") from error
-
-
-def _topic_setting(key: str) -> ConfigDefinition:
-    """Return the topic setting of that name, or of that name at a broker: `log.retention.ms` is `retention.ms`."""
-    for definition in TOPIC_CONFIGS.values():
-        if key in {definition.name, definition.broker_synonym}:
-            return definition
-    raise ValueError(f"--config {key}: there is no such setting")
-
-
-def _normalize(definition: ConfigDefinition, key: str, text: str) -> str:
-    try:
-        return definition.normalize(text)
-    except ApiError as error:
-        raise ValueError(f"--config {key}: {error.message}") from error
-
-
-def _parse_value(key: str, text: str, kind: type[bool | int | str]) -> bool | int | str:
-    if kind is bool:
-        if text.lower() not in {"true", "false"}:
-            raise ValueError(f"--config {key}: true or false is expected, not {text!r}")
-        return text.lower() == "true"
-    try:
-        return kind(text)
-    except ValueError:
-        raise ValueError(f"--config {key}: a whole number is expected, not {text!r}") from None
 
 
 def _tls_context(options: argparse.Namespace) -> ssl.SSLContext | None:
@@ -213,18 +161,43 @@ def _tls_context(options: argparse.Namespace) -> ssl.SSLContext | None:
         if options.tls_key is not None or options.tls_client_ca is not None:
             raise ValueError("--tls-key and --tls-client-ca need --tls-cert")
         return None
+    certificate, key = f"--tls-cert {options.tls_cert}", f"--tls-key {options.tls_key}"
+    _look_for(b"CERTIFICATE-----", options.tls_cert, certificate, "there is no certificate in it (PEM)")
+    if options.tls_key is None:
+        key = certificate
+        advice = "there is no private key in it (PEM); --tls-key is the file that has it"
+        _look_for(b"PRIVATE KEY-----", options.tls_cert, key, advice)
+    else:
+        _look_for(b"PRIVATE KEY-----", options.tls_key, key, "there is no private key in it (PEM)")
+
+    def ask_for_password() -> NoReturn:
+        raise ValueError(f"{key}: it is encrypted; `openssl pkey` decrypts it")
+
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        context.load_cert_chain(options.tls_cert, options.tls_key)
-    except OSError as error:
-        raise ValueError(f"--tls-cert {options.tls_cert}: {_describe(error)}") from error
+        context.load_cert_chain(options.tls_cert, options.tls_key, ask_for_password)
+    except ssl.SSLError as error:
+        if error.reason == "KEY_VALUES_MISMATCH":
+            raise ValueError(f"{key}: it is not the key of the certificate") from error
+        raise ValueError(f"{certificate}: {_describe(error)}") from error
     if options.tls_client_ca is not None:
+        authority = f"--tls-client-ca {options.tls_client_ca}"
+        _look_for(b"CERTIFICATE-----", options.tls_client_ca, authority, "there is no certificate in it (PEM)")
         try:
             context.load_verify_locations(options.tls_client_ca)
-        except OSError as error:
-            raise ValueError(f"--tls-client-ca {options.tls_client_ca}: {_describe(error)}") from error
+        except ssl.SSLError as error:
+            raise ValueError(f"{authority}: {_describe(error)}") from error
         context.verify_mode = ssl.CERT_REQUIRED
     return context
+
+
+def _look_for(mark: bytes, file: str, option: str, complaint: str) -> None:
+    """Refuse a file that cannot be read, or has no such mark: OpenSSL's errors name neither file nor reason."""
+    try:
+        if mark not in Path(file).read_bytes():
+            raise ValueError(f"{option}: {complaint}")
+    except OSError as error:
+        raise ValueError(f"{option}: {error.strerror}") from error
 
 
 def _loop_factory(options: argparse.Namespace) -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -245,11 +218,16 @@ async def _run(server: Server) -> None:
 
     def stop() -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
+            with suppress(NotImplementedError):
+                loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
         asked_to_stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
+        try:
+            loop.add_signal_handler(number, stop)
+        except NotImplementedError:  # on Windows
+            signal.signal(number, lambda _number, _frame: loop.call_soon_threadsafe(stop))
     async with server:
         print(f"listening on {format_address(server.host or '0.0.0.0', server.port)}", flush=True)  # noqa: S104 (said, not done)
         asked = asyncio.ensure_future(asked_to_stop.wait())
@@ -263,5 +241,5 @@ async def _run(server: Server) -> None:
 def _describe(error: Exception) -> str:
     """Return one line for a person."""
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return " ".join(str(error).split()) or type(error).__name__

@@ -8,7 +8,6 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from dotkafka.clock import SystemClock
 from dotkafka.errors import StorageError
 from dotkafka.inspection import check_directory, salvage_directory
 
@@ -74,13 +73,12 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    now = SystemClock().now()
     report: DirectoryReport | SalvageReport
     if options.salvage is None:
-        report = check_directory(options.directory, now=now, progress=_progress())
+        report = check_directory(options.directory, progress=_progress())
         is_good = report.is_clean
     else:
-        report = salvage_directory(options.directory, options.salvage, now=now, progress=_progress())
+        report = salvage_directory(options.directory, options.salvage, progress=_progress())
         is_good = report.is_complete
     if options.json:
         print(json.dumps(report.to_json(), indent=2))

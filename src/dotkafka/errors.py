@@ -50,7 +50,9 @@ class ApiError(DotkafkaError):
         self.message = message
 
     def __str__(self) -> str:
-        return f"error code {int(self.error_code)}: {self.message}" if self.message else f"error code {self.error_code}"
+        name = getattr(self.error_code, "name", "error code")  # one of `ErrorCode` has a name
+        code = f"{name} ({int(self.error_code)})"
+        return f"{code}: {self.message}" if self.message else code
 
 
 def shortened(message: str) -> str:

@@ -3,6 +3,7 @@
 import ast
 import inspect
 import itertools
+import re
 
 import attrs
 import pytest
@@ -52,6 +53,24 @@ def test_settings_cannot_change_under_a_running_broker():
         BrokerConfig().node_id = 2  # type: ignore[misc]
     with pytest.raises(TypeError):
         BrokerConfig(1)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"num_partitions": 0}, "num_partitions must be 1 or more, not 0"),
+        ({"num_partitions": "3"}, "num_partitions must be a whole number, not '3'"),
+        ({"fetch_max_bytes": 100}, "fetch_max_bytes must be 1024 or more, not 100"),
+        ({"auto_create_topics_enable": "false"}, "auto_create_topics_enable must be True or False, not 'false'"),
+        ({"group": {"group_max_size": 7}}, "group must be a dotkafka.GroupConfig, not "),
+        ({"default_topic_configs": "retention.ms=3"}, "default_topic_configs must be a mapping, not "),
+        ({"default_topic_configs": {"retention.ms": 3}}, "not 'retention.ms': 3"),
+    ],
+)
+def test_wrong_settings_are_named(settings, message):
+    """When they are made, with what they may be: in bounds that are Kafka's."""
+    with pytest.raises((TypeError, ValueError), match=re.escape(message)):
+        BrokerConfig(**settings)
 
 
 def test_a_producer_is_never_held_back_for_good():

@@ -69,14 +69,16 @@ def test_errors_are_kept(machine, writer, error):
     assert work.error is error
 
 
-def test_an_engine_that_breaks_its_promise(machine, writer, monkeypatch):
-    """Any other exception of an engine is a failure of storage, with its cause."""
+def test_an_engine_that_breaks_its_promise(machine, writer, caplog):
+    """Any other exception of an engine is a failure of storage, with its cause; the log says where it was raised."""
     broken = ZeroDivisionError("engine")
     machine.wal.errors.append(broken)
     work = AppendWork(writer, [b"a"], inline=True)
     work.run()
     assert isinstance(work.error, StorageFailed)
     assert work.error.__cause__ is broken
+    (logged,) = caplog.records
+    assert logged.exc_info[1] is broken
 
 
 def test_compaction(machine):

@@ -231,7 +231,7 @@ def test_a_size_out_of_bounds_ends_one_direction() -> None:
     conversation = Conversation(max_frame_bytes=1000)
     (sent,) = conversation.feed_requests(REQUESTS[1] + b"GET / HTTP/1.1\r\n")
     assert sent.error is None
-    assert "bytes; 0 to 1000 are allowed" in str(conversation.request_error)
+    assert "which is how HTTP begins; 0 to 1000 are allowed" in str(conversation.request_error)
     assert conversation.feed_requests(REQUESTS[0]) == []
     assert len(conversation.feed_responses(RESPONSES[1])) == 1
     assert conversation.response_error is None

@@ -71,6 +71,21 @@ def test_a_size_out_of_bounds_is_refused(size: int) -> None:
     assert reader.feed(framed(b"lost")) == []
 
 
+@pytest.mark.parametrize(
+    ("begun", "guess"),
+    [
+        (b"\x16\x03\x01\x02\x00\x01", "TLS"),
+        (b"GET / HTTP/1.1\r\n", "HTTP"),
+        (b"HTTP/1.1 400 Bad Request\r\n", "HTTP"),
+    ],
+)
+def test_another_protocol_is_guessed(begun: bytes, guess: str) -> None:
+    """A size that nobody can have meant says less than what it most likely is."""
+    reader = FrameReader(100, memoryview(bytearray(64)))
+    assert reader.feed(begun) == []
+    assert f"which is how {guess} begins; 0 to 100 are allowed" in str(reader.error)
+
+
 def test_a_peers_word_costs_no_memory() -> None:
     """A huge size within the limit gets memory as bytes come, not before."""
     reader = FrameReader(100 * MIB, memoryview(bytearray(64)))

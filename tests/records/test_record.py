@@ -68,6 +68,29 @@ def test_values_out_of_range_are_refused(record: Record, fields: dict[str, Any])
         encode_batch([record], **fields)
 
 
+@pytest.mark.parametrize("compression", [Compression.NONE, Compression.GZIP])
+@pytest.mark.parametrize(
+    "record",
+    [
+        Record(0, 0, "alice", b"3 apples"),  # type: ignore[arg-type]
+        Record(0, 0, b"alice", "3 apples"),  # type: ignore[arg-type]
+        Record(0, 0, b"alice", {"apples": 3}),  # type: ignore[arg-type]
+        Record(0, 0, None, None, {"name": b"value"}),  # type: ignore[arg-type]
+        Record(0, 0, None, None, [(b"name", b"value")]),  # type: ignore[list-item]
+        Record(0, 0, None, None, [("name", "value")]),  # type: ignore[list-item]
+    ],
+)
+@pytest.mark.parametrize("is_first", [True, False])
+def test_what_is_no_bytes_is_refused_with_what_is_needed(
+    record: Record, compression: Compression, monkeypatch: pytest.MonkeyPatch, *, is_first: bool
+) -> None:
+    """Text as key or value is the first mistake that anybody makes, before any varint is remembered or after that."""
+    if is_first:
+        monkeypatch.setattr("dotkafka.records.record._VARINTS", {})
+    with pytest.raises(EncodeError, match=r"must be bytes or None, its headers pairs of str and bytes or None"):
+        encode_batch([record], compression=compression)
+
+
 def test_empty_batch_is_read(batch_with_section: Callable[..., bytearray]) -> None:
     """Compaction leaves batches without records; they are read as such."""
     assert decode_records(batch_with_section(b"", record_count=0, last_offset_delta=4)) == []

@@ -66,6 +66,16 @@ async def test_only_the_silent_are_swept() -> None:
         registry.leave(lively)
 
 
+async def test_nobody_is_swept_where_idling_has_no_end() -> None:
+    """A negative connections.max.idle.ms is Kafka's way to say so."""
+    async with serve(config=BrokerConfig(connections_max_idle_ms=-1)) as server:
+        registry: Any = server._connections
+        silent = Silent()
+        registry.admit(silent, "a")
+        assert registry._sweep is None
+        registry.leave(silent)
+
+
 async def test_nobody_is_admitted_once_the_server_stops() -> None:
     """And the wait for those that are left ends with the last of them."""
     async with serve() as server:

@@ -228,8 +228,8 @@ async def test_tls(connect: Any) -> None:
         assert fetched_offsets(await client.request(FETCH, 11, fetch_request())) == [0, 1, 2, 3]
 
 
-async def test_plain_text_at_a_tls_port_harms_nobody(connect: Any) -> None:
-    """A failed handshake is that client's own affair."""
+async def test_plain_text_at_a_tls_port_harms_nobody(connect: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """A failed handshake is that client's own affair; the log says why it failed."""
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
@@ -239,6 +239,7 @@ async def test_plain_text_at_a_tls_port_harms_nobody(connect: Any) -> None:
         plain = await connect(server)
         plain.send(API_VERSIONS, 0, ApiVersionsRequest())
         assert await plain.is_closed_by_server()
+        assert "it does not speak TLS" in caplog.text
         client = await connect(server, ssl=trusting)
         assert (await client.request(API_VERSIONS, 0, ApiVersionsRequest())).error_code == 0
 
@@ -262,6 +263,24 @@ async def test_a_port_in_use_is_an_error_at_start() -> None:
     async with serve() as server:
         with pytest.raises(OSError, match="in use"):
             await serve(server.bootstrap).start()
+
+
+async def test_an_unknown_host_is_named() -> None:
+    """The resolver itself does not say what it was asked for."""
+    with pytest.raises(OSError, match=r"nowhere\.invalid"):
+        await serve("nowhere.invalid:0").start()
+
+
+async def test_a_server_runs_once() -> None:
+    """A second start would lose hold of what the first has opened."""
+    server = serve()
+    with pytest.raises(RuntimeError, match="has not been started"):
+        _ = server.driver
+    async with server:
+        with pytest.raises(RuntimeError, match="runs once"):
+            await server.start()
+    with pytest.raises(RuntimeError, match="runs once"):
+        await server.start()
 
 
 def connection_count(server: Any) -> int:

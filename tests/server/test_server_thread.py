@@ -42,6 +42,18 @@ def test_a_call_runs_in_its_loop_and_hands_back_errors() -> None:
         server.call(fail())
 
 
+def test_a_call_after_the_end_is_refused() -> None:
+    """With the reason, and without a coroutine that nobody awaits."""
+
+    async def ask() -> None:
+        """Do nothing."""
+
+    with run_in_thread() as server:
+        pass
+    with pytest.raises(RuntimeError, match="has stopped"):
+        server.call(ask())
+
+
 def test_an_error_at_start_is_the_callers() -> None:
     """And no thread stays."""
     before = threading.active_count()

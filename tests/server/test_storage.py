@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
-from dotkafka.errors import Fenced
+from dotkafka.errors import Fenced, StorageFailed
+from dotkafka.server import run_in_thread
 from dotkafka.server.storage import directory_storage, memory_storage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -35,6 +40,55 @@ def test_a_directory_has_one_owner(tmp_path: Path) -> None:
     writer.close()
     first.checkpoints.close()
     second.checkpoints.close()
+
+
+def test_a_directory_in_use_is_named(tmp_path: Path) -> None:
+    """With whoever has it."""
+    with (
+        run_in_thread(data=tmp_path),
+        pytest.raises(Fenced, match=rf"^{tmp_path} is in use by another server: .*process {os.getpid()}$"),
+        run_in_thread(data=tmp_path),
+    ):
+        pass
+
+
+def test_a_file_is_no_directory(tmp_path: Path) -> None:
+    """It is named, and left as it is."""
+    path = tmp_path / "data"
+    path.write_text("mine")
+    with pytest.raises(NotADirectoryError, match=f"is not a directory: '{path}'"):
+        directory_storage(path)
+    assert path.read_text() == "mine"
+
+
+@pytest.fixture
+def nobody() -> Iterator[None]:
+    """Be somebody to whom permissions apply."""
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(65_534)
+    yield
+    if is_root:
+        os.seteuid(0)
+
+
+def test_a_directory_that_cannot_be_written_is_named(nobody: None) -> None:
+    """It is not SQLite that says so."""
+    with pytest.raises(PermissionError, match=r"cannot be written: its permissions, .*: '/'"):
+        directory_storage("/")
+
+
+def test_a_directory_of_a_newer_dotkafka(tmp_path: Path) -> None:
+    """Nobody is advised to recover what is not damaged."""
+    with run_in_thread(data=tmp_path):
+        pass
+    with closing(sqlite3.connect(tmp_path / "checkpoint.sqlite")) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    with (
+        pytest.raises(StorageFailed, match=r"made by a newer dotkafka.*if it is damage, "),
+        run_in_thread(data=tmp_path),
+    ):
+        pass
 
 
 def test_memory_is_not_durable() -> None:

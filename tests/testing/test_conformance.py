@@ -664,3 +664,15 @@ def test_what_an_author_has_not_written_is_skipped_by_name():
 
     with pytest.raises(SkipTest, match="needs `crash`"):
         OnlyMade().test_an_append_survives_a_crash()
+
+
+@pytest.mark.parametrize(
+    ("subject", "needed"), [(WriteAheadLogConformance, "create_wal"), (CheckpointStoreConformance, "create_store")]
+)
+def test_what_every_author_has_to_write_is_named(subject, needed):
+    """By each check, and not as a broken promise."""
+    checks = [getattr(subject(), name) for name in dir(subject) if name.startswith("test_")]
+    assert checks
+    for check in checks:
+        with pytest.raises(NotImplementedError, match=f"write {needed}: it returns"):
+            check()

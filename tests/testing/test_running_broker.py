@@ -12,6 +12,7 @@ from dotkafka.broker.config import BrokerConfig
 from dotkafka.errors import ApiError
 from dotkafka.protocol.error_codes import ErrorCode
 from dotkafka.protocol.messages.fetch import FETCH, FetchPartition, FetchRequest, FetchTopic
+from dotkafka.protocol.messages.metadata import METADATA, MetadataRequest
 from dotkafka.protocol.messages.offset_commit import (
     OFFSET_COMMIT,
     OffsetCommitRequest,
@@ -58,7 +59,7 @@ def test_a_refusal_has_kafkas_error_code() -> None:
             (lambda: kafka.delete_topic("guests"), ErrorCode.UNKNOWN_TOPIC_OR_PARTITION),
             (lambda: kafka.create_topic("guests", config={"nonsense": "1"}), ErrorCode.INVALID_CONFIG),
         ):
-            with pytest.raises(ApiError) as error:
+            with pytest.raises(ApiError, match=rf"^{code.name} \({int(code)}\): ") as error:
                 refused()
             assert error.value.error_code == code
 
@@ -136,7 +137,14 @@ def test_settings_are_the_brokers() -> None:
             kafka.produce("orders", b"x" * 100)
 
 
+def test_clients_are_told_what_is_advertised() -> None:
+    """A name that a container knows this machine by, for example."""
+    with running_broker(advertise="host.example:9092") as kafka:
+        (broker,) = kafka.request(METADATA, 9, MetadataRequest(topics=None)).brokers
+        assert (broker.host, broker.port) == ("host.example", 9092)
+
+
 def test_a_start_that_fails_is_raised_in_the_caller() -> None:
     """Not in a thread where nobody sees it."""
-    with running_broker() as kafka, pytest.raises(OSError, match="in use"), running_broker(listen=kafka.bootstrap):
+    with running_broker() as kafka, pytest.raises(OSError, match="in use"), running_broker(kafka.bootstrap):
         pass

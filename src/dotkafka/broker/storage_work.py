@@ -7,6 +7,7 @@ broker.
 Work of one lane is run one at a time and in order; the lanes are independent of each other.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Literal, get_args
 
@@ -14,6 +15,8 @@ import attrs
 
 from dotkafka.errors import StorageError, StorageFailed
 from dotkafka.storage.spi import Buffer, Changes, CheckpointStore, SweepingStore, TopicIdPartition, WalWriter
+
+_logger = logging.getLogger(__name__)
 
 Lane = Literal["append", "checkpoint", "read", "compaction"]
 LANES: Final[Sequence[Lane]] = get_args(Lane)
@@ -35,7 +38,9 @@ class StorageWork:
             self._call()
         except StorageError as error:
             self.error = error
-        except Exception as error:  # noqa: BLE001 (a foreign engine broke its promise; the broker must hear of it)
+        except Exception as error:
+            # A foreign engine broke its promise: its author wants to know where, and the broker must hear of it.
+            _logger.exception("a storage engine raised what is no StorageError")
             self.error = StorageFailed(f"the storage engine raised {error!r}")
             self.error.__cause__ = error
 

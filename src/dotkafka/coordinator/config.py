@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 import attrs
-from attrs.validators import ge
 
 MAX_ASSIGNMENT_INTERVAL_MS: Final = 15_000
 """The longest interval between assignments that a group may have of its own."""
@@ -38,6 +37,21 @@ class ConsumerGroupTimes(NamedTuple):
     assignment_interval_ms: int
 
 
+def whole_number(default: int, *, at_least: int | None = None, at_most: int | None = None) -> int:
+    """A setting that is a whole number within bounds; what breaks them is a TypeError or a ValueError."""
+
+    def check(_config: Any, attribute: Any, value: object) -> None:
+        if not isinstance(value, int):
+            raise TypeError(f"{attribute.name} must be a whole number, not {value!r}")
+        if at_least is not None and value < at_least:
+            raise ValueError(f"{attribute.name} must be {at_least} or more, not {value}")
+        if at_most is not None and value > at_most:
+            raise ValueError(f"{attribute.name} must be {at_most} or less, not {value}")
+
+    number: int = attrs.field(default=default, validator=check)
+    return number
+
+
 def _in_range_of(minimum: str, maximum: str) -> Any:
     """The check that a setting lies between two others."""
 
@@ -52,35 +66,35 @@ def _in_range_of(minimum: str, maximum: str) -> Any:
 class GroupConfig:
     """What an operator may choose about consumer groups."""
 
-    group_initial_rebalance_delay_ms: int = attrs.field(default=10, validator=ge(0))
+    group_initial_rebalance_delay_ms: int = whole_number(10, at_least=0)
     """How long an empty group waits for more members before its first rebalance.
 
     Kafka waits 3000 ms, tuned for fleets that start over seconds, and every test and script pays for it. 10 ms still
     gather the members that one program starts together, and are lost in what a client itself takes to its first read.
     """
 
-    group_min_session_timeout_ms: int = attrs.field(default=6_000, validator=ge(0))
+    group_min_session_timeout_ms: int = whole_number(6_000, at_least=0)
     """The shortest session timeout that a member may ask for."""
 
-    group_max_session_timeout_ms: int = attrs.field(default=1_800_000, validator=ge(0))
+    group_max_session_timeout_ms: int = whole_number(1_800_000, at_least=0)
     """The longest session timeout that a member may ask for."""
 
-    group_max_size: int = attrs.field(default=2**31 - 1, validator=ge(1))
+    group_max_size: int = whole_number(2**31 - 1, at_least=1)
     """How many members a group may have."""
 
-    offset_metadata_max_bytes: int = attrs.field(default=4_096, validator=ge(0))
+    offset_metadata_max_bytes: int = whole_number(4_096, at_least=0)
     """The longest metadata that may be committed with an offset; counted in characters, as Kafka counts it."""
 
-    offsets_retention_minutes: int = attrs.field(default=10_080, validator=ge(1))
+    offsets_retention_minutes: int = whole_number(10_080, at_least=1)
     """How long committed offsets outlive the last member of their group, or their commit where there are no members."""
 
-    offsets_retention_check_interval_ms: int = attrs.field(default=600_000, validator=ge(1))
+    offsets_retention_check_interval_ms: int = whole_number(600_000, at_least=1)
     """How often expired offsets, and empty groups without offsets, are looked for."""
 
-    group_consumer_min_session_timeout_ms: int = attrs.field(default=45_000, validator=ge(1))
+    group_consumer_min_session_timeout_ms: int = whole_number(45_000, at_least=1)
     """The shortest session timeout that a consumer group may have."""
 
-    group_consumer_max_session_timeout_ms: int = attrs.field(default=60_000, validator=ge(1))
+    group_consumer_max_session_timeout_ms: int = whole_number(60_000, at_least=1)
     """The longest session timeout that a consumer group may have."""
 
     group_consumer_session_timeout_ms: int = attrs.field(
@@ -89,10 +103,10 @@ class GroupConfig:
     )
     """After this long without a heartbeat a member of a consumer group is removed."""
 
-    group_consumer_min_heartbeat_interval_ms: int = attrs.field(default=5_000, validator=ge(1))
+    group_consumer_min_heartbeat_interval_ms: int = whole_number(5_000, at_least=1)
     """The shortest heartbeat interval that a consumer group may have."""
 
-    group_consumer_max_heartbeat_interval_ms: int = attrs.field(default=15_000, validator=ge(1))
+    group_consumer_max_heartbeat_interval_ms: int = whole_number(15_000, at_least=1)
     """The longest heartbeat interval that a consumer group may have."""
 
     group_consumer_heartbeat_interval_ms: int = attrs.field(
@@ -101,16 +115,14 @@ class GroupConfig:
     )
     """How often members of a consumer group are told to send heartbeats."""
 
-    group_consumer_assignment_interval_ms: int = attrs.field(
-        default=0, validator=[ge(0), attrs.validators.le(MAX_ASSIGNMENT_INTERVAL_MS)]
-    )
+    group_consumer_assignment_interval_ms: int = whole_number(0, at_least=0, at_most=MAX_ASSIGNMENT_INTERVAL_MS)
     """The least time between two assignments of a consumer group; changes meanwhile wait and are assigned together.
 
     Kafka waits 1000 ms, for fleets of thousands of members. Who joins meanwhile gets nothing before its second
     heartbeat, which here would be most of what a test waits for.
     """
 
-    group_consumer_max_size: int = attrs.field(default=2**31 - 1, validator=ge(1))
+    group_consumer_max_size: int = whole_number(2**31 - 1, at_least=1)
     """How many members a consumer group may have."""
 
     group_consumer_migration_policy: MigrationPolicy = attrs.field(

@@ -5,7 +5,17 @@
 
 from dotkafka.inspection.check import check_directory
 from dotkafka.inspection.problems import Problem
-from dotkafka.inspection.report import DirectoryReport
-from dotkafka.inspection.salvage import SalvageReport, salvage_directory
+from dotkafka.inspection.report import Content, DirectoryReport, PartitionReport, TopicReport
+from dotkafka.inspection.salvage import RecoveredPartition, SalvageReport, salvage_directory
 
-__all__ = ["DirectoryReport", "Problem", "SalvageReport", "check_directory", "salvage_directory"]
+__all__ = [
+    "Content",
+    "DirectoryReport",
+    "PartitionReport",
+    "Problem",
+    "RecoveredPartition",
+    "SalvageReport",
+    "TopicReport",
+    "check_directory",
+    "salvage_directory",
+]

@@ -12,6 +12,7 @@ import attrs
 
 from dotkafka.broker.broker import Broker
 from dotkafka.broker.config import BrokerConfig
+from dotkafka.clock import SystemClock
 from dotkafka.errors import StorageError, StorageFailed
 from dotkafka.inspection.contents import Contents
 from dotkafka.inspection.problems import Problems
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 def check_directory(
     directory: str | os.PathLike[str],
     *,
-    now: Instant,
+    now: Instant | None = None,
     progress: Callable[[int], None] = lambda _read_bytes: None,
 ) -> DirectoryReport:
     """Return what a data directory holds and all that is wrong with it. Blocks while it reads everything.
@@ -45,7 +46,7 @@ def check_directory(
 
     Args:
         directory: of a server that is stopped.
-        now: the time, for what expires.
+        now: the time, for what expires; None for that of this machine.
         progress: told now and then how many bytes were read.
 
     Raises:
@@ -56,8 +57,9 @@ def check_directory(
     problems = Problems()
     with Contents(directory, problems.report) as contents:
         scan = Scan(contents, problems.report, progress)
-        scan.run()
-        return describe(contents, scan, problems, now)
+        if not contents.is_newer:
+            scan.run()
+        return describe(contents, scan, problems, now or SystemClock().now())
 
 
 def describe(contents: Contents, scan: Scan, problems: Problems, now: Instant) -> DirectoryReport:
@@ -65,7 +67,8 @@ def describe(contents: Contents, scan: Scan, problems: Problems, now: Instant) -
     wal, checkpoint = contents.wal, contents.checkpoint
     broker = None
     try:
-        broker = _recovered(contents, now)
+        if not contents.is_newer:
+            broker = _recovered(contents, now)
     except StorageError as error:
         problems.report("refused", str(contents.path), f"dotkafka serve refuses it: {error}")
     except Exception as error:  # noqa: BLE001 (whatever damage does to the broker is to be told, not to end the check)

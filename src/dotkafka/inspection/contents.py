@@ -70,7 +70,9 @@ class Contents:
         if not self.path.is_dir():
             raise StorageUnavailable(f"{self.path}: there is no such directory")
         checkpoint = self.path / CHECKPOINT_FILE
-        if not checkpoint.exists() and not (self.path / WAL_FOLDER).is_dir():
+        self.has_checkpoint_file = checkpoint.exists()
+        """Whether there is one, even if it cannot be read."""
+        if not self.has_checkpoint_file and not (self.path / WAL_FOLDER).is_dir():
             raise StorageUnavailable(f"{self.path}: not a data directory: it has neither wal/ nor {CHECKPOINT_FILE}")
         self.file_system = OsFileSystem(self.path, read_only=True)
         self._lock = self._keep_servers_out()
@@ -99,6 +101,11 @@ class Contents:
         if self.checkpoint is not None:
             self.checkpoint.close()
         self._release()
+
+    @property
+    def is_newer(self) -> bool:
+        """Whether a newer dotkafka has made it, so that nothing of it can be judged here."""
+        return self.checkpoint is not None and self.checkpoint.is_newer
 
     @property
     def next_sequence(self) -> int:
@@ -203,7 +210,7 @@ class Contents:
         return f"{self.path / CHECKPOINT_FILE}, group {group.group_id}{of}, {offsets}"
 
     def _open_checkpoint(self, path: Path) -> CheckpointInspection | None:
-        if not path.exists():
+        if not self.has_checkpoint_file:
             return None
         try:
             return CheckpointInspection(path, self.report)

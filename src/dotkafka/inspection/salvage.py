@@ -17,6 +17,7 @@ from dotkafka.broker.config import BrokerConfig
 from dotkafka.broker.groups import OFFSETS_TOPIC
 from dotkafka.broker.recovery import SHARD
 from dotkafka.broker.shard import content_name, snapshot_name
+from dotkafka.clock import SystemClock
 from dotkafka.coordinator.group_records import decode_record
 from dotkafka.errors import ApiError, DecodeError, StorageFailed, StorageUnavailable
 from dotkafka.inspection.check import check_directory, describe
@@ -119,7 +120,7 @@ def salvage_directory(
     directory: str | os.PathLike[str],
     out: str | os.PathLike[str],
     *,
-    now: Instant,
+    now: Instant | None = None,
     progress: Callable[[int], None] = lambda _read_bytes: None,
 ) -> SalvageReport:
     """Make a new data directory of all that can be read whole. Blocks.
@@ -129,7 +130,7 @@ def salvage_directory(
     Args:
         directory: of a server that is stopped; not a byte of it changes.
         out: the new one; it does not exist, or is empty.
-        now: the time.
+        now: the time; None for that of this machine.
         progress: told now and then how many bytes were read.
 
     Raises:
@@ -138,11 +139,12 @@ def salvage_directory(
         OSError: one of them cannot be used.
     """
     path = Path(out)
+    now = now or SystemClock().now()
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise StorageUnavailable(f"{path}: exists and is not an empty directory")
     problems = Problems()
     with Contents(directory, problems.report) as contents:
-        if contents.checkpoint is not None and contents.checkpoint.is_newer:
+        if contents.is_newer:
             raise StorageUnavailable(f"{contents.path}: was made by a newer dotkafka, which has to salvage it")
         scan = Scan(contents, problems.report, progress)
         scan.run()

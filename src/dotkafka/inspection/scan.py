@@ -268,7 +268,7 @@ class Scan:
         contents, wal = self._contents, self._contents.wal
         where = str(contents.path / "wal")
         needed = contents.next_sequence
-        if contents.checkpoint is None and wal.first_sequence != 0:
+        if not contents.has_checkpoint_file and wal.first_sequence != 0:
             self._report("checkpoint-missing", str(contents.path), "checkpoint.sqlite is not there")
         if contents.checkpoint is not None and contents.position is None and self._contents.partitions:
             self._report("checkpoint-file", str(contents.path), "it does not say which entries of L1 it covers")

@@ -33,7 +33,10 @@ _FIXED: Final = {
         ConfigType.LONG,
         "A checkpoint begins when something has waited this long for it. dotkafka's own.",
     ),
-    "connections.max.idle.ms": (ConfigType.LONG, "After this long without a request a connection is closed."),
+    "connections.max.idle.ms": (
+        ConfigType.LONG,
+        "After this long without a request a connection is closed; negative for never.",
+    ),
     "fetch.max.bytes": (ConfigType.INT, "Most record bytes in one Fetch response, whatever the client asks for."),
     "group.consumer.assignment.interval.ms": (
         ConfigType.INT,

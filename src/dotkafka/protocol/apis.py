@@ -220,7 +220,7 @@ def api_for(key: int) -> Api[Any, Any]:
     try:
         name = ApiKey(key).name
     except ValueError as error:
-        raise DecodeError(f"no API has the key {key}") from error
+        raise DecodeError(f"no API has the key {key!r}") from error
     module = importlib.import_module(f"dotkafka.protocol.messages.{name.lower()}")
     api: Api[Any, Any] = getattr(module, name)
     return api

@@ -104,7 +104,10 @@ class FrameReader:
             (size,) = _SIZE.unpack_from(data, position)
             position += _SIZE.size
             if not 0 <= size <= self.max_frame_bytes:
-                self.error = DecodeError(f"a frame of {size} bytes; 0 to {self.max_frame_bytes} are allowed")
+                begun = bytes(data[position - _SIZE.size : position])
+                self.error = DecodeError(
+                    f"a frame of {size} bytes{_guess(begun)}; 0 to {self.max_frame_bytes} are allowed"
+                )
             elif size <= len(data) - position:
                 frames.append(bytearray(data[position : position + size]))
                 position += size
@@ -140,6 +143,13 @@ class FrameReader:
             return []
         frame, self._frame = self._frame, None
         return [frame]
+
+
+def _guess(begun: bytes) -> str:
+    """Return what else begins with these bytes, if it is what people point at a broker by mistake."""
+    if begun[:2] in {b"\x16\x03", b"\x15\x03"}:
+        return ", which is how TLS begins"
+    return ", which is how HTTP begins" if begun in {b"GET ", b"HEAD", b"POST", b"PUT ", b"HTTP"} else ""
 
 
 def encode_frame_size(parts: Iterable[Buffer]) -> bytes:

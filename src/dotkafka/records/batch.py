@@ -266,8 +266,8 @@ def encode_batch(  # noqa: PLR0913 (a batch header has that many fields to choos
     `base_timestamp_ms`, or from the first record's.
 
     Raises:
-        EncodeError: there is no record, a value is out of the range of its field, or offsets that are to be kept do not
-            rise from `base_offset` on.
+        EncodeError: there is no record, a value is of another type or out of the range of its field, or offsets that
+            are to be kept do not rise from `base_offset` on.
         ApiError: UNSUPPORTED_COMPRESSION_TYPE, if the extra for the codec is not installed.
     """
     if not records:
@@ -279,10 +279,14 @@ def encode_batch(  # noqa: PLR0913 (a batch header has that many fields to choos
         offset_deltas = [record.offset - base_offset for record in records]
         if offset_deltas[0] < 0 or not all(map(lt, offset_deltas, offset_deltas[1:])):
             raise EncodeError(f"the records' offsets do not rise from {base_offset} on")
-    parts, max_timestamp_ms = encode_section(records, base_timestamp_ms, offset_deltas)
-    if compression:
-        parts = [compress(compression, b"".join(parts))]
-    batch = bytearray().join((bytes(HEADER_SIZE), *parts))
+    try:
+        parts, max_timestamp_ms = encode_section(records, base_timestamp_ms, offset_deltas)
+        if compression:
+            parts = [compress(compression, b"".join(parts))]
+        batch = bytearray().join((bytes(HEADER_SIZE), *parts))
+    except (AttributeError, TypeError, ValueError) as error:
+        needed = "key and value of a record must be bytes or None, its headers pairs of str and bytes or None"
+        raise EncodeError(f"{needed}: {error}") from error
     attributes = compression | TRANSACTIONAL_FLAG * is_transactional | CONTROL_FLAG * is_control
     try:
         BATCH_HEADER.pack_into(
@@ -351,7 +355,9 @@ def iterate_records(batch: Buffer, *, max_decompressed_bytes: int = DEFAULT_MAX_
     """
     header = read_header(batch)
     if header.size_bytes != len(batch):
-        raise DecodeError(f"record batch of {header.size_bytes} bytes in {len(batch)} bytes")
+        raise DecodeError(
+            f"record batch of {header.size_bytes} bytes in {len(batch)} bytes; split_batches takes several apart"
+        )
     if not verify_crc(batch, 0, header):
         raise DecodeError("record batch does not match its CRC")
     if header.compression:

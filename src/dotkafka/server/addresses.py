@@ -9,10 +9,14 @@ def parse_address(text: str) -> tuple[str, int]:
 
     Raises:
         ValueError: it is not of that form; the message says what is wrong, for people.
+        TypeError: it is no text.
     """
-    host, colon, port_text = text.rpartition(":")
+    try:
+        host, colon, port_text = text.rpartition(":")
+    except AttributeError:
+        raise TypeError(f"{text!r} is not HOST:PORT, a text such as '127.0.0.1:9092'") from None
     if not colon:
-        raise ValueError(f"{text!r} is not HOST:PORT")
+        raise ValueError(f"{text!r} is not HOST:PORT, such as 127.0.0.1:9092")
     if not (port_text.isascii() and port_text.isdigit() and int(port_text) <= 65_535):
         raise ValueError(f"{text!r}: the port must be a number from 0 to 65535")
     if host.startswith("[") and host.endswith("]"):

@@ -91,6 +91,8 @@ class Connections:
             protocol.abort()
 
     def _sweep_later(self) -> None:
+        if self._config.connections_max_idle_ms < 0:
+            return
         interval_ms = max(1, min(self._config.connections_max_idle_ms // 4, 30_000))
         self._sweep = self._loop.call_later(interval_ms / 1000, self._close_idle)
 

@@ -7,6 +7,7 @@ import errno
 import logging
 import os
 import socket
+import ssl
 from typing import TYPE_CHECKING, Any, Self
 
 import attrs
@@ -14,16 +15,16 @@ import attrs
 from dotkafka.broker.broker import Broker
 from dotkafka.broker.config import BrokerConfig
 from dotkafka.clock import SystemClock
-from dotkafka.errors import StorageFailed
+from dotkafka.errors import Fenced, StorageFailed
 from dotkafka.server.addresses import WILDCARD_HOSTS, format_address, parse_address
 from dotkafka.server.connection_protocol import ConnectionProtocol
 from dotkafka.server.connections import Connections
 from dotkafka.server.driver import Driver
 from dotkafka.server.local_client import LocalClient
 from dotkafka.server.storage import Storage, directory_storage, memory_storage
+from dotkafka.server.tls import tell_failed_handshakes
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable
     from types import TracebackType
 
@@ -65,6 +66,7 @@ class Server:
         self._clock = clock
         self._stop_timeout_s = stop_timeout_s
         self._broker: Broker | None = None
+        self._was_started = False
         self._driver: Driver
         self._connections: Connections
         self._listeners: list[asyncio.Server] = []
@@ -89,17 +91,27 @@ class Server:
 
     @property
     def driver(self) -> Driver:
-        """What moves the broker on: for clocks that are moved by hand."""
+        """What moves the broker on: for clocks that are moved by hand.
+
+        Raises:
+            RuntimeError: the server has not been started.
+        """
+        if not hasattr(self, "_driver"):
+            raise RuntimeError("the server has not been started")
         return self._driver
 
     async def start(self) -> None:
         """Open the storage, recover what it holds, and listen. Clients are served from its return on.
 
         Raises:
-            OSError: the address cannot be listened on.
-            Fenced: another process holds the data directory.
+            OSError: the address cannot be listened on, or the data directory not be used.
+            Fenced: another server holds the data directory.
             StorageError: the data cannot be opened, or is damaged.
+            RuntimeError: it was started before.
         """
+        if self._was_started:
+            raise RuntimeError("a server runs once; make another one with dotkafka.serve")
+        self._was_started = True
         loop = asyncio.get_running_loop()
         self._broker = await asyncio.to_thread(self._open_broker)
         self._driver = Driver(self._broker, self._clock, loop)
@@ -150,7 +162,7 @@ class Server:
 
     def connect_locally(self) -> LocalClient:
         """Return a client inside this process, without a socket. To be used in the event loop of this server."""
-        return LocalClient(self._driver, (self.host, self.port))
+        return LocalClient(self.driver, (self.host, self.port))
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -172,18 +184,25 @@ class Server:
         except StorageFailed as error:
             if self._directory is None:
                 raise
-            advice = f"`dotkafka check {self._directory}` tells what is damaged, and can recover the rest"
+            advice = f"if it is damage, `dotkafka check {self._directory}` tells where, and can recover the rest"
             raise StorageFailed(f"{error}; {advice}") from error
+        except Fenced as error:
+            if self._directory is None:
+                raise
+            raise Fenced(f"{self._directory} is in use by another server: {error}") from error
 
     async def _listen(self) -> None:
         """Listen on every address of the host, on the same port."""
         loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(
-            None if self.host in {"", "*"} else self.host,
-            self.port,
-            type=socket.SOCK_STREAM,
-            flags=socket.AI_PASSIVE,
-        )
+        try:
+            found = await loop.getaddrinfo(
+                None if self.host in {"", "*"} else self.host,
+                self.port,
+                type=socket.SOCK_STREAM,
+                flags=socket.AI_PASSIVE,
+            )
+        except socket.gaierror as error:
+            raise socket.gaierror(error.errno, error.strerror, self.host) from None
         for address in dict.fromkeys(str(info[4][0]) for info in sorted(found, key=lambda info: info[0])):
             try:
                 listener = await loop.create_server(self._new_protocol, address, self.port, **self._listen_options())
@@ -198,6 +217,7 @@ class Server:
     def _listen_options(self) -> dict[str, Any]:
         options: dict[str, Any] = {"backlog": _BACKLOG}
         if self._tls is not None:
+            tell_failed_handshakes(self._tls)
             options |= {"ssl": self._tls, "ssl_handshake_timeout": _TLS_HANDSHAKE_TIMEOUT_S}
         return options
 
@@ -229,15 +249,22 @@ def serve(
         advertise: `HOST:PORT` that clients are told to connect to, where it is not the one that they reach, behind a
             port mapping for example. With TLS, clients check the host against the certificate.
         clock: what the broker takes for the time.
-        stop_timeout_s: how long a clean stop may take.
+        stop_timeout_s: how long a clean stop may take, in seconds.
 
     Raises:
-        ValueError: `listen` or `advertise` is not `HOST:PORT`.
+        ValueError: `listen` or `advertise` is not `HOST:PORT`, `data` is an empty name, `tls` is a client's context.
+        TypeError: an argument is something else.
     """
-    host, port = parse_address(listen)
-    settings = config or BrokerConfig()
+    host, port = _address("listen", listen)
+    settings = BrokerConfig() if config is None else config
+    _check_config(settings)
     if advertise is not None:
-        settings = attrs.evolve(settings, advertised_listener=parse_address(advertise))
+        advertised = _address("advertise", advertise)
+        if advertised[0] in WILDCARD_HOSTS or not advertised[1]:
+            raise ValueError(f"advertise: {advertise!r} is nothing that a client could connect to")
+        settings = attrs.evolve(settings, advertised_listener=advertised)
+    _check_tls(tls)
+    _check_data(data)
 
     def open_storage() -> Storage:
         if data is None:
@@ -254,3 +281,34 @@ def serve(
         stop_timeout_s=stop_timeout_s,
         directory=None if data is None or isinstance(data, Storage) else os.fspath(data),
     )
+
+
+def _address(argument: str, text: str) -> tuple[str, int]:
+    try:
+        return parse_address(text)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{argument}: {error}") from None
+
+
+def _check_config(config: object) -> None:
+    if not isinstance(config, BrokerConfig):
+        raise TypeError(f"config is a dotkafka.BrokerConfig, not {config!r}")
+
+
+def _check_tls(tls: object) -> None:
+    if tls is None:
+        return
+    if not isinstance(tls, ssl.SSLContext):
+        raise TypeError(f"tls is an ssl.SSLContext, not {tls!r}")
+    if tls.protocol == ssl.PROTOCOL_TLS_CLIENT:
+        raise ValueError("tls is a client's context; a server's is ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)")
+
+
+def _check_data(data: object) -> None:
+    if isinstance(data, Storage):
+        data.check()
+    elif data is not None:
+        if not isinstance(data, str | os.PathLike):
+            raise TypeError(f"data is a directory, a dotkafka.Storage, or None for memory; not {data!r}")
+        if not os.fspath(data):
+            raise ValueError("data is an empty name; '.' is the directory that the process is in")

@@ -10,9 +10,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from dotkafka.server.server import serve
 
 if TYPE_CHECKING:
+    import os
+    import ssl
     from collections.abc import Callable, Coroutine, Iterator
 
+    from dotkafka.broker.config import BrokerConfig
+    from dotkafka.clock import Clock
     from dotkafka.server.server import Server
+    from dotkafka.server.storage import Storage
 
 T = TypeVar("T")
 
@@ -41,7 +46,14 @@ class ServerThread:
         return self.server.port
 
     def call(self, what: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine in the event loop of the server, wait for it, and return what it returns."""
+        """Run a coroutine in the event loop of the server, wait for it, and return what it returns.
+
+        Raises:
+            RuntimeError: the server has stopped.
+        """
+        if self._loop.is_closed():
+            what.close()
+            raise RuntimeError("the server has stopped: its `with` block is over")
         return asyncio.run_coroutine_threadsafe(what, self._loop).result()
 
     def start(self) -> None:
@@ -84,8 +96,13 @@ class ServerThread:
 def run_in_thread(
     listen: str = "127.0.0.1:0",
     *,
+    data: str | os.PathLike[str] | Storage | None = None,
+    config: BrokerConfig | None = None,
+    tls: ssl.SSLContext | None = None,
+    advertise: str | None = None,
+    clock: Clock | None = None,
+    stop_timeout_s: float = 30.0,
     loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
-    **options: Any,
 ) -> Iterator[ServerThread]:
     """Run a server in a thread for the time of a `with` block.
 
@@ -93,14 +110,22 @@ def run_in_thread(
         print(server.bootstrap)
 
     Args:
-        listen: as for `serve`.
+        listen: as for `serve`, and so are all others but the last.
+        data: the directory, a `Storage` of your own, or None for memory.
+        config: the settings of the broker.
+        tls: serve TLS with this context.
+        advertise: what clients are told to connect to.
+        clock: what the broker takes for the time.
+        stop_timeout_s: how long a clean stop may take, in seconds.
         loop_factory: makes the event loop, for example `uvloop.new_event_loop`. None for asyncio's own.
-        options: the other arguments of `serve`.
 
     Raises:
-        Exception: what `Server.start` raises, from the `with` statement.
+        Exception: what `serve` and `Server.start` raise, from the `with` statement.
     """
-    thread = ServerThread(serve(listen, **options), loop_factory)
+    server = serve(
+        listen, data=data, config=config, tls=tls, advertise=advertise, clock=clock, stop_timeout_s=stop_timeout_s
+    )
+    thread = ServerThread(server, loop_factory)
     thread.start()
     try:
         yield thread

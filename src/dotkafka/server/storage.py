@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,8 +13,6 @@ from dotkafka.storage.memory import MemoryCheckpointStore, MemoryWal
 from dotkafka.storage.wal_file import FileWal
 
 if TYPE_CHECKING:
-    import os
-
     from dotkafka.storage.spi import CheckpointStore, WriteAheadLog
 
 
@@ -21,6 +21,26 @@ class Storage(NamedTuple):
 
     wal: WriteAheadLog
     checkpoints: CheckpointStore
+
+    def check(self) -> None:
+        """Look whether both can be what they are given as.
+
+        Raises:
+            TypeError: one lacks what its seam has, or is a class where an object of it is needed.
+        """
+        for field, engine, seam, needed in (
+            ("wal", self.wal, "WriteAheadLog", ("durable", "open", "read")),
+            (
+                "checkpoints",
+                self.checkpoints,
+                "CheckpointStore",
+                ("load", "save", "read", "batch_for_timestamp", "close"),
+            ),
+        ):
+            lacking = [name for name in needed if not hasattr(engine, name)]
+            if isinstance(engine, type) or lacking:
+                why = f"it has no {', '.join(lacking)}" if lacking else "it is a class; make one"
+                raise TypeError(f"Storage({field}={engine!r}) is no {seam}: {why}")
 
 
 def memory_storage() -> Storage:
@@ -32,9 +52,15 @@ def directory_storage(directory: str | os.PathLike[str]) -> Storage:
     """Return storage that keeps everything in a directory, which is created if it is missing. Blocks.
 
     Raises:
-        OSError: the directory cannot be made.
+        OSError: the directory cannot be made, is none, or cannot be written.
         StorageError: it cannot be used; the message says why.
     """
-    files = OsFileSystem(directory)
+    path = Path(directory)
+    files = OsFileSystem(path)
     files.make_folder("")
-    return Storage(FileWal(files), SqliteCheckpointStore(Path(directory) / "checkpoint.sqlite"))
+    # SQLite would say of both that it is "unable to open database file".
+    if not path.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "is not a directory", str(path))
+    if not os.access(path, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+        raise PermissionError(errno.EACCES, "cannot be written: its permissions, or a read-only file system", str(path))
+    return Storage(FileWal(files), SqliteCheckpointStore(path / "checkpoint.sqlite"))

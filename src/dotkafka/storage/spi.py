@@ -62,7 +62,13 @@ class WalWriter(Protocol):
         ...
 
     def trim(self, before_sequence: int) -> None:
-        """Allow entries with a sequence below `before_sequence` to be forgotten. May keep more than asked."""
+        """Allow entries with a sequence below `before_sequence` to be forgotten. May keep more than asked.
+
+        Raises:
+            Fenced: a newer writer exists.
+            StorageUnavailable: not done now. It is not asked for again, but the next trim is one of a later sequence.
+            StorageFailed: the log cannot be trusted any more.
+        """
         ...
 
     def close(self) -> None:
@@ -181,16 +187,25 @@ class Checkpoint:
     """The state of a checkpoint store at start."""
 
     epoch: int
+    """Of the last save."""
     next_sequence: int
+    """Of the last save: L1 is read from this entry on."""
     partitions: Mapping[TopicIdPartition, StoredRange]
+    """All that were saved and not deleted, also those without batches."""
     snapshots: Mapping[str, bytes]
+    """All that were saved and not removed, by name."""
 
 
 class CheckpointStore(Protocol):
     """L2: where batches and snapshots end up. One thread at a time saves; others may read meanwhile."""
 
     def load(self, shard: int) -> Checkpoint | None:
-        """Return what the shard holds, or None if nothing was ever saved."""
+        """Return what the shard holds, or None if nothing was ever saved.
+
+        Raises:
+            StorageUnavailable: not possible now.
+            StorageFailed: the store is damaged; the message names the place.
+        """
         ...
 
     def save(self, shard: int, changes: Changes) -> None:
@@ -206,8 +221,12 @@ class CheckpointStore(Protocol):
     def read(self, shard: int, partition: TopicIdPartition, offset: int, max_bytes: int) -> Sequence[Buffer]:
         """Return whole batches in order, the first of them the one that holds `offset` or the first one after it.
 
-        As many as fit into `max_bytes`, but always at least one if there is one. Empty if there is none. A buffer holds
-        one or more batches; none is cut.
+        As many as fit into `max_bytes`, but always at least one if there is one. Empty if there is none, or the
+        partition is not known. A buffer holds one or more batches; none is cut.
+
+        Raises:
+            StorageUnavailable: not possible now.
+            StorageFailed: what is asked for is damaged; the message names the place.
         """
         ...
 
@@ -217,6 +236,9 @@ class CheckpointStore(Protocol):
         """Return the first batch, from the one that holds `start_offset` on, that reaches a timestamp, or None.
 
         That batch alone: the first whose largest timestamp is `timestamp_ms` or later.
+
+        Raises:
+            StorageUnavailable, StorageFailed: as `read` does.
         """
         ...
 

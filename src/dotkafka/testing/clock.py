@@ -18,7 +18,11 @@ class ManualClock:
         return self._now
 
     def advance(self, duration_ms: int) -> Instant:
-        """Move both clocks on, and return the new moment."""
+        """Move both clocks on, and return the new moment.
+
+        Raises:
+            ValueError: the duration is negative.
+        """
         if duration_ms < 0:
             raise ValueError(f"time does not go back: {duration_ms} ms")
         self._now = Instant(self._now.monotonic_ms + duration_ms, self._now.wall_ms + duration_ms)

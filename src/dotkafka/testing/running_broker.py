@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from dotkafka.errors import ApiError
+from dotkafka.protocol.error_codes import ErrorCode
 from dotkafka.protocol.messages.create_topics import (
     CREATE_TOPICS,
     CreatableTopic,
@@ -63,7 +64,7 @@ class ConsumedRecord(NamedTuple):
 class RunningBroker:
     """A running broker. Made by `running_broker`. What its methods do goes through Kafka's protocol, but no socket.
 
-    They raise `dotkafka.errors.ApiError` with Kafka's error code where the broker refuses.
+    They raise `dotkafka.ApiError` with Kafka's error code where the broker refuses.
     """
 
     def __init__(self, thread: ServerThread, clock: Clock | None) -> None:
@@ -115,7 +116,11 @@ class RunningBroker:
         headers: Sequence[tuple[str, bytes | None]] = (),
         timestamp_ms: int | None = None,
     ) -> int:
-        """Write one record to an existing topic, and return its offset once it is durable."""
+        """Write one record to an existing topic, and return its offset once it is durable.
+
+        Raises:
+            EncodeError: key, value or a header's value are not bytes.
+        """
         if timestamp_ms is None:
             timestamp_ms = self._thread.server.driver.clock.now().wall_ms
         batch = encode_batch([Record(0, timestamp_ms, key, value, headers)])
@@ -209,24 +214,25 @@ class RunningBroker:
 
 @contextmanager
 def running_broker(
-    *,
     listen: str = "127.0.0.1:0",
+    *,
     data: str | os.PathLike[str] | Storage | None = None,
     config: BrokerConfig | None = None,
     tls: ssl.SSLContext | None = None,
+    advertise: str | None = None,
     clock: Clock | None = None,
 ) -> Iterator[RunningBroker]:
-    """Run a broker for the time of a `with` block; the arguments are those of `dotkafka.serve`.
+    """Run a broker in a thread for the time of a `with` block; the arguments mean what they mean to `dotkafka.serve`.
 
     with dotkafka.testing.running_broker() as kafka:
         kafka.create_topic("orders", partitions=4)
         program_under_test(kafka.bootstrap)
         assert len(kafka.records("orders")) == 3
     """
-    with run_in_thread(listen, data=data, config=config, tls=tls, clock=clock) as thread:
+    with run_in_thread(listen, data=data, config=config, tls=tls, advertise=advertise, clock=clock) as thread:
         yield RunningBroker(thread, clock)
 
 
 def _raise_for(error_code: int, message: str) -> None:
     if error_code:
-        raise ApiError(error_code, message)
+        raise ApiError(ErrorCode(error_code), message)

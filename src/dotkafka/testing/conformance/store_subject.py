@@ -9,7 +9,7 @@ class StoreSubject:
 
     def create_store(self) -> CheckpointStore:
         """Return an engine over an empty place."""
-        raise NotImplementedError
+        raise NotImplementedError("write create_store: it returns a store of yours over an empty place")
 
     def restart(self, store: CheckpointStore) -> CheckpointStore | None:
         """Return an engine as a new process would find it after `store`, which is closed; None if none can."""

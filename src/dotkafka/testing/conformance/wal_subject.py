@@ -9,7 +9,7 @@ class WalSubject:
 
     def create_wal(self) -> WriteAheadLog:
         """Return an engine over an empty place."""
-        raise NotImplementedError
+        raise NotImplementedError("write create_wal: it returns a log of yours over an empty place")
 
     def restart(self, wal: WriteAheadLog) -> WriteAheadLog | None:
         """Return an engine as a new process would find it after `wal`, whose writers are closed; None if none can."""
