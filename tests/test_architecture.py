@@ -27,6 +27,7 @@ TESTED_TOGETHER = {
     "inspection/": "a directory is checked and salvaged as a whole, in tests/inspection",
     "testing/conformance/": "tests/testing/test_conformance.py has a broken engine for each check",
     "testing/simulation/": "a world is tested as a whole, in tests/simulation, with mistakes that it has to find",
+    "testing/wiretap/": "bytes go in and a history comes out, in tests/testing/test_wiretap.py",
     "testing/history/": "a history is judged as a whole, in tests/testing/test_history.py and test_history_model.py",
 }
 """Folders whose modules are tested as a whole, and why."""
