@@ -207,12 +207,12 @@ def plain_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]
 
 
 @pytest.fixture
-def tapped_broker(tmp_path: Path) -> Iterator[TappedBroker]:
+def tapped_broker(tmp_path: Path, free_port: int) -> Iterator[TappedBroker]:
     """A proxy for a broker of the test's own; in the end, what has passed there is judged.
 
     Everything that was sent must have been read by then.
     """
-    broker = TappedBroker()
+    broker = TappedBroker(free_port)
     yield broker
     findings = broker.findings()
     if findings:
@@ -232,7 +232,7 @@ def judged_address(request: pytest.FixtureRequest) -> Address:
     start: Callable[..., Server] = request.getfixturevalue("start_server")
     data: Path = request.getfixturevalue("tmp_path")
     arguments = ("--listen", "127.0.0.1:0", "--advertise", proxy.address, "--data", data / "data")
-    proxy.broker = start(*arguments, *CONSUMER_GROUP_SETTINGS).bootstrap
+    proxy.lead_to(start(*arguments, *CONSUMER_GROUP_SETTINGS).bootstrap)
     return Address(proxy.address)
 
 

@@ -5,27 +5,26 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from dotkafka.server import format_address, parse_address
 from dotkafka.testing.history import Finding, Healed, History, check
 from dotkafka.testing.wiretap import TappedConnection, Wiretap
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
+HOST = "127.0.0.1"
 Reader: TypeAlias = asyncio.StreamReader
 Writer: TypeAlias = asyncio.StreamWriter
+Result = TypeVar("Result")
 
 
 @asynccontextmanager
 async def _closing(writer: Writer) -> AsyncIterator[None]:
-    """Close a side of a connection behind what was written to it, or at once where the proxy is to end."""
+    """Close a side of a connection behind what was written to it."""
     try:
         yield
-    except asyncio.CancelledError:
-        writer.transport.abort()
-        raise
     finally:
         writer.close()
         with suppress(OSError):
@@ -33,48 +32,63 @@ async def _closing(writer: Writer) -> AsyncIterator[None]:
 
 
 class TappedBroker:
-    """A proxy in a thread of its own. What stands behind it may be replaced: set `broker` to its address.
+    """A proxy in a thread of its own, at a port that nothing listens on. The broker must advertise its `address`.
 
-    The broker must advertise the proxy's `address`.
+    Where it leads nowhere, as in the beginning, connections are taken and wait.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, port: int) -> None:
+        self.address = format_address(HOST, port)
         self.history = History()
-        self.broker = ""
         self._tap = Wiretap(self.history)
         self._errors: list[BaseException] = []
-        self._connections: set[asyncio.Task[None]] = set()
+        self._connections: dict[asyncio.Task[None], Writer] = {}
+        self._broker = ""
+        self._has_broker = asyncio.Event()
         self._loop = asyncio.new_event_loop()
-        self._is_to_stop = asyncio.Event()
-        self._is_listening = threading.Event()
-        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._run(),), daemon=True)
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self._is_listening.wait()
+        self._server = self._run(asyncio.start_server(self._connected, HOST, port))
 
-    async def _run(self) -> None:
-        server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
-        self.address = format_address(*server.sockets[0].getsockname())
-        self._is_listening.set()
-        await self._is_to_stop.wait()
-        server.close()
-        # Those of connections, and the loop's own for those that have just come.
-        while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
-            for connection in self._connections:
-                if not connection.cancelling():
-                    connection.cancel()
-            await asyncio.wait(tasks)
+    def _run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+    def lead_to(self, broker: str) -> None:
+        """Lead to the broker at that address from now on."""
+        self._broker = broker
+        self._loop.call_soon_threadsafe(self._has_broker.set)
+
+    def lead_nowhere(self) -> None:
+        """The broker is about to go."""
+        self._loop.call_soon_threadsafe(self._has_broker.clear)
+
+    async def _end_connections(self) -> None:
+        def tasks() -> set[asyncio.Task[Any]]:
+            """Those of connections, and asyncio's own for connections that it has just accepted."""
+            return {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
+
+        # A server of CPython 3.11 that is closed loses the sockets that it has just accepted.
+        while accepting := tasks().difference(self._connections):
+            await asyncio.wait(accepting)
+        self._server.close()
+        self._has_broker.set()
+        while tasks():
+            for to_client in self._connections.values():
+                to_client.transport.abort()
+            await asyncio.wait(tasks(), return_when=asyncio.FIRST_COMPLETED)
 
     def _connected(self, from_client: Reader, to_client: Writer) -> None:
         connection = self._loop.create_task(self._converse(from_client, to_client))
-        self._connections.add(connection)
-        connection.add_done_callback(self._connections.discard)
+        self._connections[connection] = to_client
+        connection.add_done_callback(self._connections.pop)
 
     async def _converse(self, from_client: Reader, to_client: Writer) -> None:
         async with _closing(to_client):
+            await self._has_broker.wait()
             try:
-                from_broker, to_broker = await asyncio.open_connection(*parse_address(self.broker))
+                from_broker, to_broker = await asyncio.open_connection(*parse_address(self._broker))
             except OSError:
-                return  # it is down: the client is told by the end of its connection
+                return  # the client is told by the end of its connection
             async with _closing(to_broker):
                 tapped = self._tap.connect()
                 try:
@@ -107,8 +121,8 @@ class TappedBroker:
 
     def stop(self) -> None:
         """End all connections."""
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._is_to_stop.set)
-            self._thread.join()
-            self._loop.close()
+        self._run(self._end_connections())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
         assert self._errors == []

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.clients.conftest import Client, Record, Server
+    from tests.clients.tapped_broker import TappedBroker
 
 TIMES = {"session_timeout_ms": 6000, "heartbeat_interval_ms": 300}
 TIMEOUT_S = 20.0
@@ -34,7 +35,7 @@ def make_group(
 
     def make(partitions: int = PARTITIONS, **options: Any) -> Group:
         topic = create_topic(judged_address, partitions)
-        return Group(client, judged_address, topic, unique("group"), partitions, **TIMES, **options)
+        return Group(client, judged_address, topic, unique("group"), partitions, **TIMES | options)
 
     return make
 
@@ -65,7 +66,7 @@ def test_a_static_member_restarts(
     library: str,
 ) -> None:
     """It is killed and comes back with the same partitions; the other one is not asked to do anything."""
-    group = make_group()
+    group = make_group(session_timeout_ms=20_000)
     first, second = group.join(library, instance_id="i1"), group.join(library, instance_id="i2")
     second.wait_until(lambda: is_shared([first, second]))
     group.send(make_records(60, PARTITIONS, "before"))
@@ -106,7 +107,7 @@ def test_topics_by_regular_expression(
 def test_members_outlive_the_broker(
     client: Callable[[str], Client],
     start_server: Callable[..., Server],
-    free_port: int,
+    tapped_broker: TappedBroker,
     tmp_path: Path,
     create_topic: Callable[..., str],
     unique: Callable[[str], str],
@@ -115,16 +116,17 @@ def test_members_outlive_the_broker(
     library: str,
 ) -> None:
     """The broker is killed and comes back: the same members go on with what they have, in the same generation."""
-    arguments = ("--listen", f"127.0.0.1:{free_port}", "--data", tmp_path / "data")
+    address = Address(tapped_broker.address)
+    arguments = ("--listen", "127.0.0.1:0", "--advertise", address.bootstrap, "--data", tmp_path / "data")
     server = start_server(*arguments)
-    address = Address(server.bootstrap)
+    tapped_broker.lead_to(server.bootstrap)
     # When its only broker is gone, Java's client forgets all topics and joins again for them, unless told otherwise.
     options: dict[str, Any] = {"session_timeout_ms": 20_000, "metadata_recovery": "none"}
     group = Group(client, address, create_topic(address, PARTITIONS), unique("group"), **options)
 
     def member_ids() -> set[str]:
         # An admin client of librdkafka that has lost its broker may never ask for a coordinator again.
-        admin = AdminClient({"bootstrap.servers": server.bootstrap})
+        admin = AdminClient({"bootstrap.servers": address.bootstrap})
         described = admin.describe_consumer_groups([group.group])[group.group].result(TIMEOUT_S)
         assert described.state.name == "STABLE"
         return {member.member_id for member in described.members}
@@ -135,8 +137,9 @@ def test_members_outlive_the_broker(
     group.wait_until_read(second)
     had = [member.of("assigned") for member in (first, second)]
     ids = member_ids()
+    tapped_broker.lead_nowhere()
     server.kill()
-    start_server(*arguments)
+    tapped_broker.lead_to(start_server(*arguments).bootstrap)
     group.send(make_records(60, PARTITIONS, "after"))
     group.wait_until_read(second)
     assert [member.of("assigned") for member in (first, second)] == had

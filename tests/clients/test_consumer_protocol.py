@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from confluent_kafka import ConsumerGroupState, ConsumerGroupType
-from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
 from tests.clients.conftest import CONSUMER_GROUP_SETTINGS, Address
 from tests.clients.group_under_test import PARTITIONS, Group, assigned, is_shared
 
@@ -19,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.clients.conftest import Client, Program, Record, Server
+    from tests.clients.tapped_broker import TappedBroker
 
 LIBRARIES = ("confluent_kafka", "java")
 TIMEOUT_S = 20.0
@@ -43,6 +51,10 @@ def test_a_static_member_restarts(
     library: str,
 ) -> None:
     """It stops in good order and comes back with the same partitions; the other one is not asked to do anything."""
+    admin = AdminClient({"bootstrap.servers": group.address.bootstrap})
+    patience = ConfigEntry("consumer.session.timeout.ms", "20000", incremental_operation=AlterConfigOpType.SET)
+    settings = ConfigResource(ResourceType.GROUP, group.group, incremental_configs=[patience])
+    admin.incremental_alter_configs([settings])[settings].result(TIMEOUT_S)
     first, second = group.join(library, instance_id="i1"), group.join(library, instance_id="i2")
     second.wait_until(lambda: is_shared([first, second]))
     group.send(make_records(60, PARTITIONS, "before"))
@@ -100,7 +112,7 @@ def create_named(admin: AdminClient, name: str, partitions: int) -> None:
 def test_members_outlive_the_broker(
     client: Callable[[str], Client],
     start_server: Callable[..., Server],
-    free_port: int,
+    tapped_broker: TappedBroker,
     tmp_path: Path,
     create_topic: Callable[..., str],
     unique: Callable[[str], str],
@@ -109,9 +121,11 @@ def test_members_outlive_the_broker(
     library: str,
 ) -> None:
     """The broker is killed and comes back: they go on with what they have, in the same epoch."""
-    arguments = ("--listen", f"127.0.0.1:{free_port}", "--data", tmp_path / "data", *CONSUMER_GROUP_SETTINGS)
+    address = Address(tapped_broker.address)
+    where = ("--listen", "127.0.0.1:0", "--advertise", address.bootstrap, "--data", tmp_path / "data")
+    arguments = (*where, *CONSUMER_GROUP_SETTINGS)
     server = start_server(*arguments)
-    address = Address(server.bootstrap)
+    tapped_broker.lead_to(server.bootstrap)
     group = Group(client, address, create_topic(address, PARTITIONS), unique("group"), protocol="consumer")
     first, second = group.join(library), group.join(library)
     second.wait_until(lambda: is_shared([first, second]))
@@ -119,8 +133,9 @@ def test_members_outlive_the_broker(
     group.wait_until_read(second)
     had = [assigned(first), assigned(second)]
     heard = [len(first.of("assigned")), len(second.of("assigned"))]
+    tapped_broker.lead_nowhere()
     server.kill()
-    start_server(*arguments)
+    tapped_broker.lead_to(start_server(*arguments).bootstrap)
     group.send(make_records(60, PARTITIONS, "after"))
     group.wait_until_read(second)
     assert [assigned(first), assigned(second)] == had
