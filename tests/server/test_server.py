@@ -19,6 +19,7 @@ from dotkafka.protocol.messages.produce import PRODUCE, PartitionProduceData, Pr
 from dotkafka.records.batch import batch_headers, encode_batch
 from dotkafka.records.record import Record
 from dotkafka.server import Storage, memory_storage, serve
+from dotkafka.server.connection_protocol import ConnectionProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -93,6 +94,7 @@ async def test_a_client_that_does_not_read_costs_bounded_memory(connect: Any) ->
         for _ in range(fetches):
             client.send(FETCH, 11, fetch_request())
         (protocol,) = server._connections._open
+        assert isinstance(protocol, ConnectionProtocol)
         await until(lambda: not protocol._may_write)
         assert not protocol._is_reading
         assert protocol._transport.get_write_buffer_size() < 2_000_000

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dotkafka.broker.connection import Connection
     from dotkafka.clock import Instant
     from dotkafka.server.connections import Connections
+    from dotkafka.server.tls_handshake import TlsHandshake
     from dotkafka.storage.spi import Buffer
 
 _logger = logging.getLogger(__name__)
@@ -31,19 +32,27 @@ _PIECE_BYTES = 1024 * 1024
 """The most that is given to the transport at once."""
 
 
+def peer_address(transport: asyncio.Transport) -> tuple[str, int]:
+    """Return host and port of the client; a client that has already gone has no name any more."""
+    host, port = (transport.get_extra_info("peername") or ("unknown", 0))[:2]
+    return host, port
+
+
 class ConnectionProtocol(asyncio.BufferedProtocol):
     """Receives frames for the broker, and sends its responses in the order it gives them.
 
     Args:
         connections: the registry that this connection belongs to.
         local_host: the host under which clients find this server, or None for the address that this client has reached.
+        handshake: which has counted for this connection until it is made.
     """
 
-    def __init__(self, connections: Connections, local_host: str | None) -> None:
+    def __init__(self, connections: Connections, local_host: str | None, handshake: TlsHandshake | None = None) -> None:
         self._connections = connections
         self._driver = connections.driver
         self._broker = connections.driver.broker
         self._local_host = local_host
+        self._handshake = handshake
         self._transport: asyncio.Transport
         self._connection: Connection | None = None
         self._intake: Intake
@@ -61,9 +70,11 @@ class ConnectionProtocol(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Introduce the client to the broker, or close at once if there are too many."""
         self._transport = cast("asyncio.Transport", transport)
-        # A client that has already gone has no name any more.
-        peer_host, peer_port = (self._transport.get_extra_info("peername") or ("unknown", 0))[:2]
+        peer_host, peer_port = peer_address(self._transport)
         self._peer = f"{peer_host} port {peer_port}"
+        if self._handshake is not None:
+            self._connections.leave(self._handshake)
+            self._handshake = None
         if not self._connections.admit(self, peer_host):
             self._transport.abort()
             return
