@@ -177,7 +177,7 @@ async def test_a_stop_is_bounded_even_if_a_client_does_not_read(
         await client.request(PRODUCE, 9, produce_request(bytes(1_000_000)))
     client.writer.transport.pause_reading()
     client.send(FETCH, 11, fetch_request())
-    await until(lambda: server.broker.answer_bytes_left < BrokerConfig().queued_max_response_bytes - 10_000_000)
+    await until(lambda: server.broker.answer_memory.left_bytes < BrokerConfig().queued_max_response_bytes - 10_000_000)
     async with asyncio.timeout(10):
         await server.stop()
     assert "did not come to rest" in caplog.text

@@ -15,21 +15,13 @@ from dotkafka.protocol.headers import encode_response_header
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dotkafka.broker.answer_memory import AnswerMemory
     from dotkafka.protocol.schema import Api
     from dotkafka.storage.spi import Buffer
 
 logger = logging.getLogger(__name__)
 
 Response = TypeVar("Response")
-
-
-class AnswerMemory:
-    """How many bytes of answers wait to be taken, or are being read for one, of all connections together."""
-
-    __slots__ = ("held_bytes",)
-
-    def __init__(self) -> None:
-        self.held_bytes = 0
 
 
 class Place:
@@ -129,7 +121,7 @@ class Connection:
         peer_host: str,
         local: tuple[str, int],
         on_ready: "Callable[[Connection], None]",
-        memory: AnswerMemory | None = None,
+        memory: "AnswerMemory",
     ) -> None:
         self.peer_host = peer_host
         self.local = local
@@ -151,7 +143,7 @@ class Connection:
         """Of what is being read from storage for answers."""
         self._taken_bytes = 0
         """Of the answers that were taken last."""
-        self._memory = memory or AnswerMemory()
+        self._memory = memory
         self._on_ready = on_ready
         self._places: deque[Place] = deque()
 
@@ -170,18 +162,19 @@ class Connection:
         self.request_bytes -= place.request_bytes
         if self.is_closed:
             return
-        self._hold_answers(size_bytes)
+        self.answer_bytes += size_bytes
+        self._memory.held_bytes += size_bytes
         if self._places and self._places[0].parts is not None:
             self._on_ready(self)
 
     def hold_reading(self, size_bytes: int) -> None:
         """Count memory of what is being read for an answer; a negative size gives it back."""
         self.reading_bytes += size_bytes
-        self._memory.held_bytes += size_bytes
+        self._memory.reading_bytes += size_bytes
 
-    def _hold_answers(self, size_bytes: int) -> None:
-        self.answer_bytes += size_bytes
-        self._memory.held_bytes += size_bytes
+    def _release_answers(self, size_bytes: int) -> None:
+        self.answer_bytes -= size_bytes
+        self._memory.held_bytes -= size_bytes
 
     def close_when_answered(self) -> None:
         """Close after the answers to the pending requests: what has come now cannot be served."""
@@ -194,7 +187,8 @@ class Connection:
 
         To be called again once they have gone: until then they count as memory of this connection.
         """
-        self._hold_answers(-self._taken_bytes)
+        if self._taken_bytes:
+            self._release_answers(self._taken_bytes)
         ready: list[Buffer] = []
         places = self._places
         while places and places[0].parts is not None:
@@ -209,6 +203,6 @@ class Connection:
     def abandon(self) -> None:
         """Forget everything: the client has gone."""
         self.is_closed = True
-        self._hold_answers(-self.answer_bytes)
+        self._release_answers(self.answer_bytes)
         self._taken_bytes = 0
         self._places.clear()

@@ -10,10 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
 from dotkafka.broker.intake import Intake
+
+if sys.platform == "linux":
+    import fcntl
+    import termios
 
 if TYPE_CHECKING:
     from dotkafka.broker.connection import Connection
@@ -62,7 +67,8 @@ class ConnectionProtocol(asyncio.BufferedProtocol):
         self._may_write = True
         self._stops_reading = False
         self._closes_when_sent = False
-        self._active_ms = 0
+        self._received_ms = 0
+        self._sent_ms = 0
         self._peer = "?"
 
     # -- called by the event loop --------------------------------------------------------------------------------------
@@ -81,7 +87,7 @@ class ConnectionProtocol(asyncio.BufferedProtocol):
         self._transport.set_write_buffer_limits(high=_UNSENT_BYTES)
         reached_host, port = self._transport.get_extra_info("sockname")[:2]
         now = self._driver.clock.now()
-        self._active_ms = now.monotonic_ms
+        self._received_ms = now.monotonic_ms
         self._connection = self._broker.connect(peer_host, (self._local_host or reached_host, port), now)
         self._intake = Intake(self._broker, self._connection, self._connections.scratch)
         self._driver.attach(self._connection, self)
@@ -109,7 +115,7 @@ class ConnectionProtocol(asyncio.BufferedProtocol):
             return
         self._intake.received(nbytes, self._memory.first_bytes)
         now = self._driver.clock.now()
-        self._active_ms = now.monotonic_ms
+        self._received_ms = now.monotonic_ms
         if self._intake.is_waiting:
             self._serve(now)
         else:
@@ -123,7 +129,11 @@ class ConnectionProtocol(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         """The client has read: go on."""
         self._may_write = True
-        self.send_responses(self._driver.clock.now())
+        now = self._driver.clock.now()
+        self._sent_ms = now.monotonic_ms
+        self.send_responses(now)
+        # Others may wait for the memory of what has gone.
+        self._driver.schedule()
 
     # -- called by the driver and the server ---------------------------------------------------------------------------
 
@@ -132,12 +142,11 @@ class ConnectionProtocol(asyncio.BufferedProtocol):
         connection = self._connection
         if connection is None or not self._may_write or self._transport.is_closing():
             return
-        self._active_ms = now.monotonic_ms
-        self._send_unsent()
-        while not self._unsent and (parts := connection.take_responses()):
+        # As long as the transport has more in its buffer than it should, what was taken last has not gone.
+        while (is_sent := self._send_unsent()) and (parts := connection.take_responses()):
+            self._sent_ms = now.monotonic_ms
             self._unsent.extend(parts)
-            self._send_unsent()
-        if self._unsent:
+        if not is_sent:
             return
         if connection.is_closing or (self._closes_when_sent and not connection.pending_requests):
             self._transport.close()
@@ -167,7 +176,16 @@ class ConnectionProtocol(asyncio.BufferedProtocol):
     def is_idle_since(self, monotonic_ms: int) -> bool:
         """Whether nothing has come or gone since that time, and the client is not the one who waits."""
         waits_for_us = self._may_write and self._connection is not None and self._connection.pending_requests > 0
-        return self._active_ms <= monotonic_ms and not waits_for_us
+        return max(self._received_ms, self._sent_ms) <= monotonic_ms and not waits_for_us
+
+    @property
+    def untaken_bytes(self) -> int:
+        """Of the answers that are not known to have gone."""
+        return self._connection.answer_bytes if self._connection is not None else 0
+
+    def progress(self) -> tuple[int, int, int]:
+        """Return something that is another with every byte that the client takes, as far as the system tells."""
+        return self._sent_ms, self._transport.get_write_buffer_size(), _unacknowledged_bytes(self._transport)
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
@@ -180,11 +198,13 @@ class ConnectionProtocol(asyncio.BufferedProtocol):
             # A bug of ours. It must cost this client its connection, and nobody else anything.
             _logger.exception("a request from %s failed; closing its connection", self._peer)
             self._transport.abort()
+        if self._broker.answer_memory.waiting:
+            self._connections.untaken_answers.watch()
         self._update_reading()
         self._driver.schedule()
 
-    def _send_unsent(self) -> None:
-        """Give the transport response parts until it has enough.
+    def _send_unsent(self) -> bool:
+        """Give the transport response parts until it has enough; return whether it has all, and takes more.
 
         By `write`, not `writelines`: some releases of Python join there all they get, others never pause the writer.
         """
@@ -201,6 +221,7 @@ class ConnectionProtocol(asyncio.BufferedProtocol):
                     joined += unsent.popleft()
                 part = joined
             self._transport.write(part)
+        return self._may_write and not unsent
 
     def _update_reading(self) -> None:
         may_read = (
@@ -217,3 +238,18 @@ class ConnectionProtocol(asyncio.BufferedProtocol):
             self._transport.resume_reading()
         else:
             self._transport.pause_reading()
+
+
+def _unacknowledged_bytes(transport: asyncio.Transport) -> int:
+    """Return what the system has of a connection that the other side has not acknowledged; 0 where it does not tell.
+
+    It takes megabytes, so that a slow reader is seen here long before the transport can go on.
+    """
+    if sys.platform != "linux":
+        return 0
+    try:
+        told = fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
+    except (OSError, ValueError):
+        # It is being closed.
+        return 0
+    return int.from_bytes(told, sys.byteorder)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dotkafka.protocol.framing import SCRATCH_BYTES
 from dotkafka.server.request_memory import RequestMemory
+from dotkafka.server.untaken_answers import UntakenAnswers
 
 if TYPE_CHECKING:
     from dotkafka.server.connection_protocol import ConnectionProtocol
@@ -31,6 +32,7 @@ class Connections:
         self.request_memory = RequestMemory(self._config.queued_max_request_bytes, self.__len__, loop)
         self._loop = loop
         self._open: dict[ConnectionProtocol | TlsHandshake, str] = {}
+        self.untaken_answers = UntakenAnswers(driver.broker.answer_memory, self._open.keys, loop)
         self._per_host: Counter[str] = Counter()
         self._sweep: asyncio.TimerHandle | None = None
         self._all_closed: asyncio.Future[None] | None = None
@@ -75,6 +77,7 @@ class Connections:
         if self._sweep is not None:
             self._sweep.cancel()
         self.request_memory.stop()
+        self.untaken_answers.stop()
         for protocol in tuple(self._open):
             protocol.stop_reading()
 

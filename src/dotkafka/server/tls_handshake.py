@@ -79,6 +79,14 @@ class TlsHandshake(asyncio.Protocol):
         """Never."""
         return False
 
+    @property
+    def untaken_bytes(self) -> int:
+        """None of an answer."""
+        return 0
+
+    def progress(self) -> None:
+        """None."""
+
     async def _run(self) -> None:
         accepted, self._socket = cast("socket.socket", self._socket), None
         try:

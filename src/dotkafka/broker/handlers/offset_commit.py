@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 FIRST_VERSION_WITH_TOPIC_IDS: Final = 10
 
 
-@handles(OFFSET_COMMIT, versions="1-10", advertised="2-10")
+@handles(OFFSET_COMMIT, versions="1-10", advertised="2-10", answers_little=True)
 def offset_commit(broker: Broker, request: OffsetCommitRequest, exchange: Exchange[OffsetCommitResponse]) -> None:
     """Hand the partitions that exist to the coordinator, and answer for all."""
     by_id = exchange.version >= FIRST_VERSION_WITH_TOPIC_IDS
