@@ -6,8 +6,10 @@ from hypothesis import strategies as st
 from dotkafka.broker.answer_memory import AnswerMemory
 from dotkafka.broker.connection import Connection, Exchange
 from dotkafka.protocol.messages.api_versions import API_VERSIONS, ApiVersionsRequest
+from dotkafka.protocol.messages.create_topics import CREATE_TOPICS, CreatableTopic, CreateTopicsRequest
 from dotkafka.protocol.messages.fetch import FETCH
 from dotkafka.protocol.messages.heartbeat import HEARTBEAT, HeartbeatResponse
+from dotkafka.protocol.messages.metadata import METADATA, MetadataRequest
 from dotkafka.protocol.messages.produce import PRODUCE
 
 
@@ -119,6 +121,27 @@ def test_memory_of_requests_and_answers_is_given_back(boot):
     assert broker.answer_memory.left_bytes == limit - size
     broker.disconnect(second.connection, running.machine.now)
     assert broker.answer_memory.left_bytes == limit
+
+
+def test_an_answer_that_waits_for_a_write_counts(client, running):
+    """It is made when it is asked for, and leaves when what it rests on is durable."""
+    client.create_topic("t")
+    assert client.connection.take_responses() == []
+    creator = running.connect()
+    topic = CreatableTopic(name="u", num_partitions=1, replication_factor=1)
+    creator.send(CREATE_TOPICS, 7, CreateTopicsRequest(topics=[topic]))
+    client.send(METADATA, 9, MetadataRequest(topics=None))
+    limit = running.broker.answer_memory.limit_bytes
+    counted = client.connection.answer_bytes + creator.connection.answer_bytes
+    assert client.connection.answer_bytes > 50
+    assert running.broker.answer_memory.left_bytes == limit - counted
+    assert client.connection.take_responses() == []
+    running.settle()
+    assert client.connection.answer_bytes + creator.connection.answer_bytes == counted
+    (described,) = client.received()
+    assert {topic.name for topic in described.topics} == {"t", "u"}
+    assert list(client.received()) == []
+    assert client.connection.answer_bytes == 0
 
 
 def test_no_more_is_read_of_a_client_with_much_to_take(client, monkeypatch):

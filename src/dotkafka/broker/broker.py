@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from dotkafka.broker.shard import Shard
     from dotkafka.broker.storage_work import StorageWork
     from dotkafka.clock import Instant
-    from dotkafka.errors import StorageError
     from dotkafka.log.config import LogConfig
     from dotkafka.log.partition_log import PartitionLog
     from dotkafka.metadata.image import MetadataImage, TopicImage
@@ -213,14 +212,9 @@ class Broker:
 
     def respond_when_durable(self, exchange: Exchange[Response], response: Response) -> None:
         """Give an answer once all that was written until now is durable; if it never will be, close the connection."""
-
-        def durable(error: StorageError | None) -> None:
-            if error is None:
-                exchange.respond(response)
-            else:
-                exchange.close_connection()
-
-        self.shard.when_durable(durable)
+        exchange.hold_back()
+        exchange.respond(response)
+        self.shard.when_durable(exchange.release)
 
     # -- storage -------------------------------------------------------------------------------------------------------
 

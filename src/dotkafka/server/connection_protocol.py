@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 
-_UNSENT_BYTES = 256 * 1024
+_UNSENT_BYTES = 64 * 1024
 """Above this many bytes in the transport's buffer no more is given to it."""
 _JOINED_BYTES = 64 * 1024
 """Response parts are joined up to this size, as a copy costs less than a system call. Larger ones go as they are."""
-_PIECE_BYTES = 1024 * 1024
+_PIECE_BYTES = 256 * 1024
 """The most that is given to the transport at once."""
 
 

@@ -2,8 +2,8 @@
 
 While requests wait for the memory of answers (`dotkafka.broker.answer_memory`), those who hold it are looked at every
 few seconds. Who has taken nothing of its answers for `PATIENCE_S` is closed: the first ones first, until half of the
-limit is free. Whoever reads is left alone, however slowly; and so is who holds less than half of an equal share, since
-all of those together hold less than half of the limit.
+limit is free. Whoever reads is left alone, even if slowly: systems tell of what was read in steps of up to some hundred
+kilobytes. So is who holds less than half of an equal share: all of those together hold less than half of the limit.
 """
 
 from __future__ import annotations

@@ -74,7 +74,6 @@ class _CommitAnswer:
         self._exchange = exchange
         self._refused = refused
         self._topic_ids = topic_ids
-        self.close_connection = exchange.close_connection
 
     def respond(self, response: OffsetCommitResponse) -> None:
         for topic in response.topics:
