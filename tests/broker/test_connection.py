@@ -3,10 +3,13 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dotkafka.broker.answer_memory import AnswerMemory
 from dotkafka.broker.connection import Connection, Exchange
 from dotkafka.protocol.messages.api_versions import API_VERSIONS, ApiVersionsRequest
+from dotkafka.protocol.messages.create_topics import CREATE_TOPICS, CreatableTopic, CreateTopicsRequest
 from dotkafka.protocol.messages.fetch import FETCH
 from dotkafka.protocol.messages.heartbeat import HEARTBEAT, HeartbeatResponse
+from dotkafka.protocol.messages.metadata import METADATA, MetadataRequest
 from dotkafka.protocol.messages.produce import PRODUCE
 
 
@@ -31,7 +34,7 @@ def test_responses_come_in_request_order(client, batch):
 def test_any_order_of_answers(order, closing):
     """Whatever is answered first, bytes leave in request order, and none after the request that ends the connection."""
     ready: list[Connection] = []
-    connection = Connection("10.0.0.7", ("broker.test", 9092), ready.append)
+    connection = Connection("10.0.0.7", ("broker.test", 9092), ready.append, AnswerMemory(1_000_000))
     exchanges = [Exchange(connection, HEARTBEAT, 0, number, None) for number in range(6)]
     for exchange in exchanges:
         connection.begin(exchange)
@@ -104,30 +107,51 @@ def test_memory_of_requests_and_answers_is_given_back(boot):
     """A request counts until it is answered; an answer until it is known to have gone, or its client has."""
     running = boot()
     broker = running.broker
-    limit = broker.answer_bytes_left
+    limit = broker.answer_memory.left_bytes
     first, second = running.connect(), running.connect()
     for client in (first, second):
         client.send(API_VERSIONS, 3, ApiVersionsRequest("test", "1"))
     size = first.connection.answer_bytes
     assert size == second.connection.answer_bytes > 100
     assert first.connection.request_bytes == 0
-    assert broker.answer_bytes_left == limit - 2 * size
+    assert broker.answer_memory.left_bytes == limit - 2 * size
     assert sum(map(len, first.connection.take_responses())) == size
-    assert broker.answer_bytes_left == limit - 2 * size
+    assert broker.answer_memory.left_bytes == limit - 2 * size
     assert first.connection.take_responses() == []
-    assert broker.answer_bytes_left == limit - size
+    assert broker.answer_memory.left_bytes == limit - size
     broker.disconnect(second.connection, running.machine.now)
-    assert broker.answer_bytes_left == limit
+    assert broker.answer_memory.left_bytes == limit
 
 
-def test_no_more_is_read_of_a_client_with_answers_to_take(boot):
-    """Beyond the limit of all together, whoever has something to take waits until it is taken."""
-    running = boot(queued_max_response_bytes=1)
-    client, other = running.connect(), running.connect()
+def test_an_answer_that_waits_for_a_write_counts(client, running):
+    """It is made when it is asked for, and leaves when what it rests on is durable."""
+    client.create_topic("t")
+    assert client.connection.take_responses() == []
+    creator = running.connect()
+    topic = CreatableTopic(name="u", num_partitions=1, replication_factor=1)
+    creator.send(CREATE_TOPICS, 7, CreateTopicsRequest(topics=[topic]))
+    client.send(METADATA, 9, MetadataRequest(topics=None))
+    limit = running.broker.answer_memory.limit_bytes
+    counted = client.connection.answer_bytes + creator.connection.answer_bytes
+    assert client.connection.answer_bytes > 50
+    assert running.broker.answer_memory.left_bytes == limit - counted
+    assert client.connection.take_responses() == []
+    running.settle()
+    assert client.connection.answer_bytes + creator.connection.answer_bytes == counted
+    (described,) = client.received()
+    assert {topic.name for topic in described.topics} == {"t", "u"}
+    assert list(client.received()) == []
+    assert client.connection.answer_bytes == 0
+
+
+def test_no_more_is_read_of_a_client_with_much_to_take(client, monkeypatch):
+    """It waits until that is taken, whatever others do."""
+    monkeypatch.setattr("dotkafka.broker.broker.MAX_ANSWER_BYTES_AHEAD", 100)
+    broker, other = client.running.broker, client.running.connect()
     client.send(API_VERSIONS, 3, ApiVersionsRequest("test", "1"))
-    assert not running.broker.may_read(client.connection)
-    assert running.broker.may_read(other.connection)
+    assert not broker.may_read(client.connection)
+    assert broker.may_read(other.connection)
     client.connection.take_responses()
-    assert not running.broker.may_read(client.connection)
+    assert not broker.may_read(client.connection)
     client.connection.take_responses()
-    assert running.broker.may_read(client.connection)
+    assert broker.may_read(client.connection)

@@ -181,18 +181,23 @@ def test_huge_fetches_that_nobody_reads(server: Server, connect: Callable[[], Pe
     assert peak_bytes(server) - before < 2 * LIMIT + len(hostile) * 2 * MIB
 
 
-def test_large_answers_that_nobody_reads(server: Server, connect: Callable[[], Peer]) -> None:
-    """A small request for a large answer, repeated: the next is served when the last was taken."""
-    good = connect()
-    names = [f"topic-{number}" for number in range(400)]
+def describe_all(good: Peer, count: int) -> DescribeConfigsRequest:
+    """Create topics, and return a small request for a large answer: it describes them all."""
+    names = [f"topic-{number}" for number in range(count)]
     good.create_topics(*(CreatableTopic(name=name, num_partitions=1, replication_factor=1) for name in names))
-    request = DescribeConfigsRequest(
+    return DescribeConfigsRequest(
         resources=[
             DescribeConfigsResource(resource_type=2, resource_name=name, configuration_keys=None) for name in names
         ],
         include_documentation=True,
         include_synonyms=True,
     )
+
+
+def test_large_answers_that_one_does_not_read(server: Server, connect: Callable[[], Peer]) -> None:
+    """A small request for a large answer, repeated: the next is served when the last was taken."""
+    good = connect()
+    request = describe_all(good, 400)
     size = len(DESCRIBE_CONFIGS.encode_response(4, good.call(DESCRIBE_CONFIGS, 4, request)))
     before = resident_bytes(server)
     hostile = connect()
@@ -202,3 +207,35 @@ def test_large_answers_that_nobody_reads(server: Server, connect: Callable[[], P
     assert size > 2 * MIB
     # An answer takes several times its size while it is made.
     assert peak_bytes(server) - before < 20 * size
+
+
+def test_large_answers_that_nobody_reads(server: Server, connect: Callable[[], Peer]) -> None:
+    """Three hundred clients ask for a large answer each: within the limit, and who reads has to wait, but is served."""
+    good, modest = connect(), connect()
+    good.create_topics(CreatableTopic(name=TOPIC, num_partitions=1, replication_factor=1))
+    request = describe_all(good, 800)
+    size = len(DESCRIBE_CONFIGS.encode_response(4, good.call(DESCRIBE_CONFIGS, 4, request)))
+    small = bytes(encode_batch([Record(0, time.time_ns() // 1_000_000, None, b"small")]))
+    fetch = FetchRequest(
+        max_wait_ms=0,
+        min_bytes=1,
+        max_bytes=55_000_000,
+        session_epoch=-1,
+        topics=[FetchTopic(topic=TOPIC, partitions=[FetchPartition(partition=0, partition_max_bytes=55_000_000)])],
+    )
+    before = resident_bytes(server)
+    hostile = [connect() for _ in range(300)]
+    for peer in hostile[:20]:
+        peer.socket.sendall(peer.frame(DESCRIBE_CONFIGS, 4, request))
+    for _ in range(20):
+        assert modest.produce(small) == ErrorCode.NONE
+        assert modest.call(FETCH, 12, fetch).responses[0].partitions[0].records
+    assert len(good.call(DESCRIBE_CONFIGS, 4, request).results) == 800
+    for peer in hostile[20:]:
+        peer.socket.sendall(peer.frame(DESCRIBE_CONFIGS, 4, request))
+    for _ in range(20):
+        assert modest.produce(small) == ErrorCode.NONE
+        assert modest.call(FETCH, 12, fetch).responses[0].partitions[0].records
+    assert 300 * size > 40 * LIMIT
+    # Beyond the limit, each may have what the transport has in its buffer; and one answer is in the making.
+    assert peak_bytes(server) - before < LIMIT + len(hostile) * 128 * 1024 + 10 * size

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
+import socket
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from dotkafka.broker.config import BrokerConfig
 from dotkafka.protocol.messages.api_versions import API_VERSIONS, ApiVersionsRequest
+from dotkafka.protocol.messages.metadata import METADATA, MetadataRequest
 from dotkafka.server import serve
+
+if TYPE_CHECKING:
+    from dotkafka.server.connection_protocol import ConnectionProtocol
 
 pytestmark = pytest.mark.asyncio
 
@@ -73,3 +78,55 @@ async def test_a_broken_handler_costs_one_connection(
             assert await bad.is_closed_by_server()
         assert "ZeroDivisionError" in caplog.text
         assert (await good.request(API_VERSIONS, 0, ApiVersionsRequest())).error_code == 0
+
+
+class FullTransport(asyncio.Transport):
+    """Takes one part, and then no more until its client has read."""
+
+    def __init__(self, protocol: ConnectionProtocol, its_socket: socket.socket) -> None:
+        super().__init__({"peername": ("127.0.0.1", 1), "sockname": ("127.0.0.1", 2), "socket": its_socket})
+        self._protocol = protocol
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """It has its own."""
+
+    def pause_reading(self) -> None:
+        """It reads nothing."""
+
+    resume_reading = pause_reading
+
+    def write(self, data: Any) -> None:
+        """Take it."""
+        assert data
+        self._protocol.pause_writing()
+
+    def get_write_buffer_size(self) -> int:
+        """It has some."""
+        return 1
+
+    def is_closing(self) -> bool:
+        """Not by itself."""
+        return False
+
+
+async def test_an_answer_counts_until_the_transport_has_room_again(connect: Any) -> None:
+    """What the transport has taken, its client has not; when it has, who waits for memory goes on."""
+    async with serve(config=BrokerConfig(queued_max_response_bytes=1)) as server:
+        unconnected = socket.socket()
+        client = await connect(server)
+        await client.request(METADATA, 9, MetadataRequest(topics=None))
+        protocol = server._new_protocol()
+        protocol.connection_made(FullTransport(protocol, unconnected))
+        frame = client.frame(API_VERSIONS, 0, ApiVersionsRequest())
+        protocol.get_buffer(-1)[: len(frame)] = frame
+        protocol.buffer_updated(len(frame))
+        client.send(METADATA, 9, MetadataRequest(topics=None))
+        async with asyncio.timeout(20):
+            while not server.broker.answer_memory.waiting:  # noqa: ASYNC110 (nobody is told)
+                await asyncio.sleep(0)
+        assert protocol.untaken_bytes > 100
+        protocol.resume_writing()
+        assert protocol.untaken_bytes == 0
+        await client.receive(METADATA, 9)
+        protocol.connection_lost(None)
+        unconnected.close()

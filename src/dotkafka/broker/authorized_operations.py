@@ -38,7 +38,6 @@ class GroupOperationsAdded:
 
     def __init__(self, exchange: Exchange[Any]) -> None:
         self._exchange = exchange
-        self.close_connection = exchange.close_connection
 
     def respond(self, response: Any) -> None:
         """Answer with what was described, and the operations."""

@@ -22,10 +22,11 @@ from collections import deque
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from dotkafka.broker import handlers  # noqa: F401 (importing it registers the handlers)
+from dotkafka.broker.answer_memory import AnswerMemory
 from dotkafka.broker.compaction import Compaction
-from dotkafka.broker.connection import AnswerMemory, Connection
+from dotkafka.broker.connection import Connection
 from dotkafka.broker.damage import Damage
-from dotkafka.broker.dispatch import dispatch
+from dotkafka.broker.dispatch import answers_little, dispatch
 from dotkafka.broker.fetch_sessions import FetchSessions
 from dotkafka.broker.groups import Groups
 from dotkafka.broker.metadata_log import MetadataLog
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
     from dotkafka.broker.shard import Shard
     from dotkafka.broker.storage_work import StorageWork
     from dotkafka.clock import Instant
-    from dotkafka.errors import StorageError
     from dotkafka.log.config import LogConfig
     from dotkafka.log.partition_log import PartitionLog
     from dotkafka.metadata.image import MetadataImage, TopicImage
@@ -82,7 +82,7 @@ class Broker:
         self.retention = Retention(self)
         self.compaction = Compaction(self)
         self.is_closing = False
-        self._answer_memory = AnswerMemory()
+        self.answer_memory = AnswerMemory(config.queued_max_response_bytes)
         self._started = now
         self._ready: dict[Connection, None] = {}
         self._held: deque[tuple[Connection, Callable[[], None]]] = deque()
@@ -122,7 +122,7 @@ class Broker:
     def connect(self, peer_host: str, local: tuple[str, int], now: Instant) -> Connection:
         """A client has connected from `peer_host`, reaching us at `local` (host and port)."""
         self.now = now
-        return Connection(peer_host, local, self._connection_ready, self._answer_memory)
+        return Connection(peer_host, local, self._connection_ready, self.answer_memory)
 
     def receive(self, connection: Connection, frame: bytearray, now: Instant) -> None:
         """Serve one whole frame, without its size prefix. The broker keeps the frame, and writes into it."""
@@ -134,6 +134,7 @@ class Broker:
         """The client has gone. Its pending requests are served to the end, and their answers forgotten."""
         self.now = now
         connection.abandon()
+        self.answer_memory.forget(connection)
         self._ready.pop(connection, None)
 
     def may_read(self, connection: Connection) -> bool:
@@ -142,21 +143,23 @@ class Broker:
             connection.is_doomed
             or connection.is_held
             or connection.pending_requests >= self.config.max_pending_requests_per_connection
-            or self._has_enough_to_take(connection)
+            or connection.answer_bytes + connection.reading_bytes >= MAX_ANSWER_BYTES_AHEAD
         )
 
-    def _has_enough_to_take(self, connection: Connection) -> bool:
-        ahead_bytes = connection.answer_bytes + connection.reading_bytes
-        return ahead_bytes >= MAX_ANSWER_BYTES_AHEAD or (ahead_bytes > 0 and self.answer_bytes_left <= 0)
-
-    @property
-    def answer_bytes_left(self) -> int:
-        """How much more answers may take by `queued.max.response.bytes`; negative if they take more."""
-        return self.config.queued_max_response_bytes - self._answer_memory.held_bytes
+    def may_serve(self, connection: Connection, frame: bytearray) -> bool:
+        """Whether this request of the connection may be served now; if not, the connection will be a ready one."""
+        if not self.may_read(connection):
+            return False
+        if self.answer_memory.may_serve(connection) or (not connection.answer_bytes and answers_little(frame)):
+            return True
+        self.answer_memory.wait(connection)
+        return False
 
     def take_ready_connections(self) -> Sequence[Connection]:
-        """Return the connections that have responses to take, may read again, or are to be closed."""
+        """Return the connections that have responses to take, may go on with requests, or are to be closed."""
         ready, self._ready = self._ready, {}
+        if self.answer_memory.waiting and (connection := self.answer_memory.next_in_turn()) is not None:
+            ready[connection] = None
         return tuple(ready)
 
     def _connection_ready(self, connection: Connection) -> None:
@@ -209,14 +212,9 @@ class Broker:
 
     def respond_when_durable(self, exchange: Exchange[Response], response: Response) -> None:
         """Give an answer once all that was written until now is durable; if it never will be, close the connection."""
-
-        def durable(error: StorageError | None) -> None:
-            if error is None:
-                exchange.respond(response)
-            else:
-                exchange.close_connection()
-
-        self.shard.when_durable(durable)
+        exchange.hold_back()
+        exchange.respond(response)
+        self.shard.when_durable(exchange.release)
 
     # -- storage -------------------------------------------------------------------------------------------------------
 

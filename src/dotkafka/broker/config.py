@@ -72,8 +72,8 @@ class BrokerConfig:
     limit."""
     queued_max_response_bytes: int = whole_number(268_435_456, at_least=1)
     """Bytes of answers, of all connections together, that clients have not taken yet. Fetch answers are made so small
-    that they stay within it, but always have one batch; beyond it a connection is served only once it has taken all its
-    answers. dotkafka's own."""
+    that they stay within it; beyond it requests wait, but for those with little answers, and of the clients that take
+    nothing for 10 s the first are closed. dotkafka's own."""
 
     producer_id_expiration_ms: int = whole_number(86_400_000, at_least=1)
     """A partition forgets a producer id that has been silent for so long; looked at with each checkpoint."""

@@ -15,21 +15,14 @@ from dotkafka.protocol.headers import encode_response_header
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dotkafka.broker.answer_memory import AnswerMemory
+    from dotkafka.errors import StorageError
     from dotkafka.protocol.schema import Api
     from dotkafka.storage.spi import Buffer
 
 logger = logging.getLogger(__name__)
 
 Response = TypeVar("Response")
-
-
-class AnswerMemory:
-    """How many bytes of answers wait to be taken, or are being read for one, of all connections together."""
-
-    __slots__ = ("held_bytes",)
-
-    def __init__(self) -> None:
-        self.held_bytes = 0
 
 
 class Place:
@@ -60,7 +53,7 @@ class Place:
 class Exchange(Place, Generic[Response]):
     """One request, and where its response goes: a handler that cannot answer at once keeps it, and answers later."""
 
-    __slots__ = ("api", "client_id", "correlation_id", "version")
+    __slots__ = ("_held_back", "_is_held_back", "api", "client_id", "correlation_id", "version")
 
     def __init__(
         self,
@@ -76,6 +69,8 @@ class Exchange(Place, Generic[Response]):
         self.version = version
         self.correlation_id = correlation_id
         self.client_id = client_id or ""
+        self._is_held_back = False
+        self._held_back: list[Buffer] | None = None
 
     def respond(self, response: Response) -> None:
         """Give the answer, once; it leaves when all earlier ones of the connection have left.
@@ -97,7 +92,28 @@ class Exchange(Place, Generic[Response]):
             self.close_connection()
             return
         size = len(header) + sum(map(len, body))
-        self._fulfil([size.to_bytes(4, "big") + header, *body], 4 + size)
+        parts = [size.to_bytes(4, "big") + header, *body]
+        if self._is_held_back:
+            self._held_back = parts
+            self.connection.hold_answer(4 + size)
+        else:
+            self._fulfil(parts, 4 + size)
+
+    def hold_back(self) -> None:
+        """Keep the answer that is given next, as bytes that count, until `release`."""
+        self._is_held_back = True
+
+    def release(self, error: "StorageError | None") -> None:
+        """Let the answer go that was held back; or close the connection instead, if it will never be true."""
+        self._is_held_back = False
+        held_back, self._held_back = self._held_back, None
+        if self.parts is not None:
+            # No answer fitted, and the connection is being closed.
+            return
+        if error is not None:
+            self.close_connection()
+        elif held_back is not None:
+            self._fulfil(held_back)
 
     def respond_nothing(self) -> None:
         """End the exchange without an answer: a Produce with acks=0 wants none."""
@@ -129,7 +145,7 @@ class Connection:
         peer_host: str,
         local: tuple[str, int],
         on_ready: "Callable[[Connection], None]",
-        memory: AnswerMemory | None = None,
+        memory: "AnswerMemory",
     ) -> None:
         self.peer_host = peer_host
         self.local = local
@@ -151,7 +167,7 @@ class Connection:
         """Of what is being read from storage for answers."""
         self._taken_bytes = 0
         """Of the answers that were taken last."""
-        self._memory = memory or AnswerMemory()
+        self._memory = memory
         self._on_ready = on_ready
         self._places: deque[Place] = deque()
 
@@ -170,18 +186,23 @@ class Connection:
         self.request_bytes -= place.request_bytes
         if self.is_closed:
             return
-        self._hold_answers(size_bytes)
+        self.hold_answer(size_bytes)
         if self._places and self._places[0].parts is not None:
             self._on_ready(self)
+
+    def hold_answer(self, size_bytes: int) -> None:
+        """Count an answer."""
+        self.answer_bytes += size_bytes
+        self._memory.held_bytes += size_bytes
 
     def hold_reading(self, size_bytes: int) -> None:
         """Count memory of what is being read for an answer; a negative size gives it back."""
         self.reading_bytes += size_bytes
-        self._memory.held_bytes += size_bytes
+        self._memory.reading_bytes += size_bytes
 
-    def _hold_answers(self, size_bytes: int) -> None:
-        self.answer_bytes += size_bytes
-        self._memory.held_bytes += size_bytes
+    def _release_answers(self, size_bytes: int) -> None:
+        self.answer_bytes -= size_bytes
+        self._memory.held_bytes -= size_bytes
 
     def close_when_answered(self) -> None:
         """Close after the answers to the pending requests: what has come now cannot be served."""
@@ -194,7 +215,8 @@ class Connection:
 
         To be called again once they have gone: until then they count as memory of this connection.
         """
-        self._hold_answers(-self._taken_bytes)
+        if self._taken_bytes:
+            self._release_answers(self._taken_bytes)
         ready: list[Buffer] = []
         places = self._places
         while places and places[0].parts is not None:
@@ -209,6 +231,6 @@ class Connection:
     def abandon(self) -> None:
         """Forget everything: the client has gone."""
         self.is_closed = True
-        self._hold_answers(-self.answer_bytes)
+        self._release_answers(self.answer_bytes)
         self._taken_bytes = 0
         self._places.clear()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from dotkafka.broker.connection import Exchange
 from dotkafka.errors import ApiError, DecodeError
@@ -42,14 +42,23 @@ class Handler(NamedTuple):
     advertised: Versions
     function: Callable[[Broker, Any, Exchange[Any]], Any]
     is_paced: bool
+    answers_little: bool
 
 
 HANDLERS: dict[int, Handler] = {}
 """By API key."""
 
+_LITTLE_REQUEST_BYTES: Final = 4096
+"""An answer in proportion to so large a request is still little."""
+
 
 def handles(
-    api: Api[Request, Response], *, versions: str, advertised: str | None = None, is_paced: bool = False
+    api: Api[Request, Response],
+    *,
+    versions: str,
+    advertised: str | None = None,
+    is_paced: bool = False,
+    answers_little: bool = False,
 ) -> Callable[
     [Callable[[Broker, Request, Exchange[Response]], Response | None]],
     Callable[[Broker, Request, Exchange[Response]], Response | None],
@@ -61,6 +70,8 @@ def handles(
         versions: of the API that it serves, in Kafka's notation: `"4-18"`.
         advertised: what ApiVersions says, if that is not the same: some old clients look for versions they never use.
         is_paced: whether its requests wait while L2 lags too far behind: those that write what clients send.
+        answers_little: whether an answer is never much larger than its request, so that it need not wait while other
+            answers take too much memory.
     """
 
     def register(
@@ -68,7 +79,13 @@ def handles(
     ) -> Callable[[Broker, Request, Exchange[Response]], Response | None]:
         served = Versions.parse(versions)
         HANDLERS[api.key] = Handler(
-            ApiKey(api.key).name, api, served, Versions.parse(advertised) if advertised else served, function, is_paced
+            ApiKey(api.key).name,
+            api,
+            served,
+            Versions.parse(advertised) if advertised else served,
+            function,
+            is_paced,
+            answers_little,
         )
         return function
 
@@ -106,6 +123,14 @@ def dispatch(broker: Broker, connection: Connection, frame: bytearray) -> None:
         broker.hold(connection, partial(_serve, broker, handler, request, exchange))
     else:
         _serve(broker, handler, request, exchange)
+
+
+def answers_little(frame: bytearray) -> bool:
+    """Whether the answer to a request frame is little, whatever it asks for."""
+    if len(frame) > _LITTLE_REQUEST_BYTES:
+        return False
+    handler = HANDLERS.get(int.from_bytes(frame[:2], "big", signed=True))
+    return handler is None or handler.answers_little
 
 
 def _serve(broker: Broker, handler: Handler, request: Any, exchange: Exchange[Any]) -> None:

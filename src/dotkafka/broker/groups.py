@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from dotkafka.broker.broker import Broker
     from dotkafka.broker.connection import Exchange
-    from dotkafka.coordinator.effects import CoordinatorRecord, Effects, Reply
+    from dotkafka.coordinator.effects import CoordinatorRecord, Effects
     from dotkafka.errors import StorageError
     from dotkafka.metadata.image import TopicImage
     from dotkafka.storage.spi import Buffer
@@ -61,10 +61,6 @@ class Answerable(Protocol[ResponseT_contra]):
         """Give the answer."""
         ...
 
-    def close_connection(self) -> None:
-        """Close the connection instead."""
-        ...
-
 
 class Groups:
     """The one group coordinator of the broker."""
@@ -74,8 +70,8 @@ class Groups:
         self._coordinator = GroupCoordinator(
             broker.config.group, lambda: uuid_to_text(broker.random_bytes(16)), lambda: broker.metadata
         )
-        self._waiting: dict[Answerable[Any], None] = {}
-        """Requests that the coordinator has not answered yet: a JoinGroup waits for the other members, say."""
+        self._waiting: dict[Answerable[Any], Exchange[Any]] = {}
+        """The requests that the coordinator has not answered yet: a JoinGroup waits for the other members, say."""
         self._unsettled = 0
         """Batches of records that are on their way to L1."""
 
@@ -122,7 +118,7 @@ class Groups:
         except ApiError as error:
             (reply_to or exchange).respond(refuse(request, exchange.version, error.error_code, error.message))
             return
-        self._waiting[reply_to or exchange] = None
+        self._waiting[reply_to or exchange] = exchange
         context = RequestContext(exchange.version, exchange.client_id, f"/{exchange.connection.peer_host}")
         self._apply(self._coordinator.handle(request, context, reply_to or exchange, self._broker.now))
 
@@ -142,8 +138,8 @@ class Groups:
     def give_up(self) -> None:
         """Let nobody wait for a coordinator that can write no more: close the connections of those who do."""
         waiting, self._waiting = self._waiting, {}
-        for target in waiting:
-            target.close_connection()
+        for exchange in waiting.values():
+            exchange.close_connection()
 
     def _can_read(self, request: GroupRequest) -> bool:
         """Tell whether a request asks only for what is durable: that is served on a full disk too."""
@@ -162,25 +158,22 @@ class Groups:
             self._write(effects.records)
             self._unsettled += 1
             self._broker.shard.when_durable(self._settled)
-        if not effects.replies:
-            return
-        if self._unsettled:
-            self._broker.shard.when_durable(lambda error: self._send(effects.replies, error))
-        else:
-            self._send(effects.replies, None)
+        for reply in effects.replies:
+            target: Any = reply.reply_to
+            exchange = self._waiting.pop(target, None)
+            if exchange is None:
+                # Nobody waits any more.
+                continue
+            if self._unsettled:
+                # What became of the records is not known if they cannot be written: then no answer would be true.
+                exchange.hold_back()
+                target.respond(reply.response)
+                self._broker.shard.when_durable(exchange.release)
+            else:
+                target.respond(reply.response)
 
     def _settled(self, _error: StorageError | None) -> None:
         self._unsettled -= 1
-
-    def _send(self, replies: tuple[Reply, ...], error: StorageError | None) -> None:
-        for reply in replies:
-            target: Any = reply.reply_to
-            self._waiting.pop(target, None)
-            if error is None:
-                target.respond(reply.response)
-            else:
-                # What became of the records is not known, so no answer would be true.
-                target.close_connection()
 
     def _write(self, records: tuple[CoordinatorRecord, ...]) -> None:
         """Append the records of one step, as one batch per partition that they belong to.

@@ -1,7 +1,7 @@
 """Intake: what one client sends, cut into frames and given to the broker as fast as it takes them.
 
 Whoever receives the bytes, from a socket or anywhere else, puts them in by `feed`, or straight into `buffer` and says
-`received`. Frames that the broker may not be given yet (`Broker.may_read`) wait here.
+`received`. Frames that the broker may not be given yet (`Broker.may_serve`) wait here.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Intake:
     def serve(self, now: Instant) -> None:
         """Give the broker frames for as long as it takes them; close the connection behind them at a bad one."""
         broker, connection, frames = self._broker, self._connection, self._frames
-        while frames and broker.may_read(connection):
+        while frames and broker.may_serve(connection, frames[0]):
             frame = frames.popleft()
             self._frames_bytes -= len(frame)
             broker.receive(connection, frame, now)

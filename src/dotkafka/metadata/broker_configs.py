@@ -133,7 +133,7 @@ _FIXED: Final = {
     ),
     "queued.max.response.bytes": (
         ConfigType.LONG,
-        "Bytes of answers that clients have not taken yet, of all connections together. dotkafka's own.",
+        "Bytes of answers that clients have not taken, all together, beyond which requests wait. dotkafka's own.",
     ),
     "socket.request.max.bytes": (ConfigType.INT, "Largest request; the connection of a larger one is closed."),
     "tail.max.bytes": (

@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING
 
 from dotkafka.protocol.framing import SCRATCH_BYTES
 from dotkafka.server.request_memory import RequestMemory
+from dotkafka.server.untaken_answers import UntakenAnswers
 
 if TYPE_CHECKING:
     from dotkafka.server.connection_protocol import ConnectionProtocol
     from dotkafka.server.driver import Driver
+    from dotkafka.server.tls_handshake import TlsHandshake
 
 _logger = logging.getLogger(__name__)
 
 
 class Connections:
-    """The open connections of one server, within its limits.
+    """The open connections of one server, within its limits, those whose TLS handshake is under way among them.
 
     `scratch` is the receive buffer that they share: an event loop fills and empties it for one connection at a time.
     """
@@ -29,7 +31,8 @@ class Connections:
         self._config = driver.broker.config
         self.request_memory = RequestMemory(self._config.queued_max_request_bytes, self.__len__, loop)
         self._loop = loop
-        self._open: dict[ConnectionProtocol, str] = {}
+        self._open: dict[ConnectionProtocol | TlsHandshake, str] = {}
+        self.untaken_answers = UntakenAnswers(driver.broker.answer_memory, self._open.keys, loop)
         self._per_host: Counter[str] = Counter()
         self._sweep: asyncio.TimerHandle | None = None
         self._all_closed: asyncio.Future[None] | None = None
@@ -38,7 +41,7 @@ class Connections:
         """How many are open."""
         return len(self._open)
 
-    def admit(self, protocol: ConnectionProtocol, host: str) -> bool:
+    def admit(self, protocol: ConnectionProtocol | TlsHandshake, host: str) -> bool:
         """Count a new connection from `host` in; return False, and count nothing, if that would pass a limit."""
         if self._all_closed is not None:
             return False
@@ -55,7 +58,7 @@ class Connections:
             self._sweep_later()
         return True
 
-    def leave(self, protocol: ConnectionProtocol) -> None:
+    def leave(self, protocol: ConnectionProtocol | TlsHandshake) -> None:
         """Count a connection out. One that was not admitted does not count."""
         host = self._open.pop(protocol, None)
         if host is None:
@@ -74,6 +77,7 @@ class Connections:
         if self._sweep is not None:
             self._sweep.cancel()
         self.request_memory.stop()
+        self.untaken_answers.stop()
         for protocol in tuple(self._open):
             protocol.stop_reading()
 

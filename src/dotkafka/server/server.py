@@ -8,7 +8,7 @@ import logging
 import os
 import socket
 import ssl
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import attrs
 
@@ -23,6 +23,7 @@ from dotkafka.server.driver import Driver
 from dotkafka.server.local_client import LocalClient
 from dotkafka.server.storage import Storage, directory_storage, memory_storage
 from dotkafka.server.tls import tell_failed_handshakes
+from dotkafka.server.tls_handshake import TlsHandshake
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +35,6 @@ _logger = logging.getLogger(__name__)
 
 _BACKLOG = 512
 """Connections that the kernel keeps waiting until we accept them."""
-_TLS_HANDSHAKE_TIMEOUT_S = 10
 
 
 class Server:
@@ -203,9 +203,11 @@ class Server:
             )
         except socket.gaierror as error:
             raise socket.gaierror(error.errno, error.strerror, self.host) from None
+        if self._tls is not None:
+            tell_failed_handshakes(self._tls)
         for address in dict.fromkeys(str(info[4][0]) for info in sorted(found, key=lambda info: info[0])):
             try:
-                listener = await loop.create_server(self._new_protocol, address, self.port, **self._listen_options())
+                listener = await loop.create_server(self._accepted, address, self.port, backlog=_BACKLOG)
             except OSError as error:
                 # A name may stand for an address that this machine lacks: "localhost" for ::1 where there is no IPv6.
                 if self._listeners and error.errno in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}:
@@ -214,15 +216,14 @@ class Server:
             self._listeners.append(listener)
             self.port = listener.sockets[0].getsockname()[1]
 
-    def _listen_options(self) -> dict[str, Any]:
-        options: dict[str, Any] = {"backlog": _BACKLOG}
-        if self._tls is not None:
-            tell_failed_handshakes(self._tls)
-            options |= {"ssl": self._tls, "ssl_handshake_timeout": _TLS_HANDSHAKE_TIMEOUT_S}
-        return options
+    def _accepted(self) -> ConnectionProtocol | TlsHandshake:
+        """Return what is told of a connection that has just been accepted."""
+        if self._tls is None:
+            return self._new_protocol()
+        return TlsHandshake(self._connections, self._tls, self._new_protocol)
 
-    def _new_protocol(self) -> ConnectionProtocol:
-        return ConnectionProtocol(self._connections, None if self.host in WILDCARD_HOSTS else self.host)
+    def _new_protocol(self, handshake: TlsHandshake | None = None) -> ConnectionProtocol:
+        return ConnectionProtocol(self._connections, None if self.host in WILDCARD_HOSTS else self.host, handshake)
 
 
 def serve(

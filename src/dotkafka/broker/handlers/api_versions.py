@@ -33,7 +33,7 @@ FEATURES = {"group.version": 1}
 """The level that each feature runs at, which is the highest there is; the lowest is 0."""
 
 
-@handles(API_VERSIONS, versions="0-4")
+@handles(API_VERSIONS, versions="0-4", answers_little=True)
 def api_versions(
     broker: Broker, request: ApiVersionsRequest | None, exchange: Exchange[ApiVersionsResponse]
 ) -> ApiVersionsResponse | None:

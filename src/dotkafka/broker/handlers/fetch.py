@@ -13,6 +13,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
+from dotkafka.broker.answer_memory import LITTLE_BYTES
 from dotkafka.broker.dispatch import handles
 from dotkafka.errors import ApiError, DecodeError, StorageError
 from dotkafka.log.partition_log import COLD, Cold
@@ -48,7 +49,7 @@ MAX_COLD_READS: Final = 16
 """Partitions read from L2 for one request; the others are served by the next one."""
 
 
-@handles(FETCH, versions="4-18")
+@handles(FETCH, versions="4-18", answers_little=True)
 def fetch(broker: Broker, request: FetchRequest, exchange: Exchange[FetchResponse]) -> FetchResponse | None:
     """Answer with records at once if there are enough, else when there are, or when the client's patience ends."""
     uses_topic_ids = exchange.version >= FIRST_VERSION_WITH_TOPIC_IDS
@@ -78,10 +79,17 @@ class WaitingFetch:
 
     def begin(self) -> None:
         """Answer at once, or ask L2, or wait."""
-        reading = Reading(self._broker, self._request, self._context, self._exchange.version, self._cold)
+        reading = self._look()
         if reading.cold:
             self._read_cold(reading.cold)
-        elif reading.is_enough or self._request.max_wait_ms <= 0 or self._broker.is_closing:
+        else:
+            self._answer_or_wait(reading)
+
+    def _look(self) -> Reading:
+        return Reading(self._broker, self._request, self._context, self._exchange.version, self._cold)
+
+    def _answer_or_wait(self, reading: Reading) -> None:
+        if reading.is_enough or self._request.max_wait_ms <= 0 or self._broker.is_closing:
             self._answer(reading)
         else:
             deadline_ms = self._broker.now.monotonic_ms + self._request.max_wait_ms
@@ -89,7 +97,7 @@ class WaitingFetch:
 
     def wake(self, _now: Instant) -> bool:
         """Look again: a partition has advanced, or is gone."""
-        reading = Reading(self._broker, self._request, self._context, self._exchange.version, self._cold)
+        reading = self._look()
         if not reading.is_enough:
             return False
         self._answer(reading)
@@ -97,7 +105,7 @@ class WaitingFetch:
 
     def expire(self, _now: Instant) -> None:
         """Answer with what there is."""
-        self._answer(Reading(self._broker, self._request, self._context, self._exchange.version, self._cold))
+        self._answer(self._look())
 
     def _read_cold(self, cold: Sequence[tuple[FetchedPartition, PartitionLog]]) -> None:
         """Read what memory has forgotten from L2, all partitions at once and no more than fits, and then look again."""
@@ -117,12 +125,20 @@ class WaitingFetch:
         self._exchange.connection.hold_reading(size_bytes)
 
     def _cold_read(self, work: ReadWork, key: PartitionKey, outstanding: set[ReadWork]) -> None:
-        """Keep what L2 has given; after the last read, answer: what is cold is worth no further wait."""
+        """Keep what L2 has given; after the last read, answer: what is cold is worth no further wait.
+
+        Unless it is too much now: then it is forgotten, and the client learns at the end of its wait to ask again.
+        """
         outstanding.discard(work)
         self._cold[key] = work.error or work.batches
         if not outstanding:
             self._hold(-self._held_bytes)
-            self._answer(Reading(self._broker, self._request, self._context, self._exchange.version, self._cold))
+            reading = self._look()
+            if self._broker.answer_memory.is_scarce:
+                self._cold = {}
+                self._answer_or_wait(reading)
+            else:
+                self._answer(reading)
 
     def _answer(self, reading: Reading) -> None:
         self._exchange.respond(reading.response())
@@ -130,8 +146,9 @@ class WaitingFetch:
 
 
 def _most_bytes(broker: Broker, request: FetchRequest) -> int:
-    """Return how many bytes of records the answer may have now; a single batch may be more."""
-    return max(min(request.max_bytes, broker.config.fetch_max_bytes, broker.answer_bytes_left), 0)
+    """Return how many bytes of records the answer may have now; a single batch may be more, unless they are scarce."""
+    left_bytes = max(broker.answer_memory.left_bytes, LITTLE_BYTES)
+    return max(min(request.max_bytes, broker.config.fetch_max_bytes, left_bytes), 0)
 
 
 class Reading:
@@ -154,6 +171,8 @@ class Reading:
         self._read_committed = request.isolation_level == READ_COMMITTED
         self._cold_batches = cold_batches
         self._bytes_left = _most_bytes(broker, request)
+        self._may_exceed = not broker.answer_memory.is_scarce
+        """Whether the first batch is given whatever its size; otherwise a reader of large batches has to wait."""
         self._size_bytes = 0
         self._must_answer = False
         self._results = [(partition, self._read(partition)) for partition in context.partitions]
@@ -216,7 +235,7 @@ class Reading:
             partition.fetch_offset,
             min(partition.max_bytes, self._bytes_left),
             up_to=up_to,
-            at_least_one=self._size_bytes == 0,
+            at_least_one=self._may_exceed and self._size_bytes == 0,
         )
         if batches is COLD:
             given = self._cold_batches.get(partition.key)
@@ -242,7 +261,7 @@ class Reading:
         return data
 
     def _fit(self, given: Sequence[Buffer] | StorageError, up_to: int) -> Sequence[Buffer]:
-        """Return the batches from L2 that the request has room for; at least one, if there is nothing else yet.
+        """Return the batches from L2 that the request has room for; the first one of the answer needs none mostly.
 
         Their CRCs are for the consumer to check, as in Kafka.
 
@@ -258,8 +277,8 @@ class Reading:
             for data in given:
                 view = memoryview(data)
                 for position, header in batch_headers(view):
-                    too_much = header.size_bytes > room and (fitting or self._size_bytes)
-                    if too_much or header.next_offset > up_to:
+                    must_fit = fitting or self._size_bytes or not self._may_exceed
+                    if (must_fit and header.size_bytes > room) or header.next_offset > up_to:
                         return fitting
                     fitting.append(view[position : position + header.size_bytes])
                     room -= header.size_bytes

@@ -26,7 +26,7 @@ FIRST_BATCHED_VERSION: Final = 4
 GROUP: Final = 0
 
 
-@handles(FIND_COORDINATOR, versions="0-6")
+@handles(FIND_COORDINATOR, versions="0-6", answers_little=True)
 def find_coordinator(
     broker: Broker, request: FindCoordinatorRequest, exchange: Exchange[FindCoordinatorResponse]
 ) -> FindCoordinatorResponse | None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dotkafka.broker.connection import Exchange
 
 
-@handles(HEARTBEAT, versions="0-4")
+@handles(HEARTBEAT, versions="0-4", answers_little=True)
 def heartbeat(broker: Broker, request: HeartbeatRequest, exchange: Exchange[HeartbeatResponse]) -> None:
     """Let the coordinator prolong the session."""
     broker.groups.handle(request, exchange)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dotkafka.broker.connection import Exchange
 
 
-@handles(INIT_PRODUCER_ID, versions="0-5")
+@handles(INIT_PRODUCER_ID, versions="0-5", answers_little=True)
 def init_producer_id(
     broker: Broker, request: InitProducerIdRequest, exchange: Exchange[InitProducerIdResponse]
 ) -> InitProducerIdResponse | None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dotkafka.broker.connection import Exchange
 
 
-@handles(LEAVE_GROUP, versions="0-5")
+@handles(LEAVE_GROUP, versions="0-5", answers_little=True)
 def leave_group(broker: Broker, request: LeaveGroupRequest, exchange: Exchange[LeaveGroupResponse]) -> None:
     """Let the coordinator remove the members."""
     broker.groups.handle(request, exchange)

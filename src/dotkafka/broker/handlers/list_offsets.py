@@ -47,7 +47,7 @@ FIRST_VERSION_WITH_LEADER_EPOCHS: Final = 4
 NOTHING_FOUND: Final = TimestampOffset(timestamp_ms=-1, offset=-1, leader_epoch=-1)
 
 
-@handles(LIST_OFFSETS, versions="0-11", advertised="1-11")
+@handles(LIST_OFFSETS, versions="0-11", advertised="1-11", answers_little=True)
 def list_offsets(broker: Broker, request: ListOffsetsRequest, exchange: Exchange[ListOffsetsResponse]) -> None:
     """Answer each partition from memory, or after a search in L2."""
     Lookup(broker, request, exchange).begin()

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 FIRST_VERSION_WITH_TOPIC_IDS: Final = 10
 
 
-@handles(OFFSET_COMMIT, versions="1-10", advertised="2-10")
+@handles(OFFSET_COMMIT, versions="1-10", advertised="2-10", answers_little=True)
 def offset_commit(broker: Broker, request: OffsetCommitRequest, exchange: Exchange[OffsetCommitResponse]) -> None:
     """Hand the partitions that exist to the coordinator, and answer for all."""
     by_id = exchange.version >= FIRST_VERSION_WITH_TOPIC_IDS
@@ -74,7 +74,6 @@ class _CommitAnswer:
         self._exchange = exchange
         self._refused = refused
         self._topic_ids = topic_ids
-        self.close_connection = exchange.close_connection
 
     def respond(self, response: OffsetCommitResponse) -> None:
         for topic in response.topics:

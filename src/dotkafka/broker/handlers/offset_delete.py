@@ -55,7 +55,6 @@ class _DeleteAnswer:
     ) -> None:
         self._exchange = exchange
         self._refused = refused
-        self.close_connection = exchange.close_connection
 
     def respond(self, response: OffsetDeleteResponse) -> None:
         if not response.error_code:

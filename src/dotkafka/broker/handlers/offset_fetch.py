@@ -43,7 +43,6 @@ class _FetchAnswerById:
         self._broker = broker
         self._exchange = exchange
         self._unknown: dict[str, list[OffsetFetchResponseTopics]] = {}
-        self.close_connection = exchange.close_connection
         for group in request.groups:
             if group.topics is None:
                 continue

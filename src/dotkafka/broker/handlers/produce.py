@@ -43,7 +43,7 @@ LOW_ATTRIBUTES_POSITION: Final = 22
 """Of the byte of a record batch that names its compression."""
 
 
-@handles(PRODUCE, versions="3-13", advertised="0-13", is_paced=True)
+@handles(PRODUCE, versions="3-13", advertised="0-13", is_paced=True, answers_little=True)
 def produce(broker: Broker, request: ProduceRequest, exchange: Exchange[ProduceResponse]) -> None:
     """Append what the request carries, and answer when it is durable."""
     refusal = _refusal_of_all(broker, request)
