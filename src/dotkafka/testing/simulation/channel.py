@@ -173,4 +173,5 @@ class Channel:
         for lost in pending:
             lost.timer.cancel()
         for lost in pending:
-            lost.on_answer(None)
+            if self._client.is_alive:  # a killed one asks nothing more
+                lost.on_answer(None)
