@@ -176,10 +176,12 @@ class SqliteCheckpoints:
     def save(self, shard: int, changes: Changes) -> None:
         """Apply changes in one transaction."""
         with self._database.transaction() as sql:
-            row = sql.execute("SELECT epoch FROM checkpoints WHERE shard = ?", (shard,)).fetchone()
-            if row and row[0] > changes.epoch:
-                raise Fenced(f"shard {shard}: epoch {changes.epoch} is older than {row[0]}, the last one saved")
-            sql.execute("REPLACE INTO checkpoints VALUES (?, ?, ?)", (shard, changes.epoch, changes.next_sequence))
+            row = sql.execute("SELECT epoch, next_sequence FROM checkpoints WHERE shard = ?", (shard,)).fetchone()
+            epoch, next_sequence = row or (-1, 0)
+            if epoch > changes.epoch:
+                raise Fenced(f"shard {shard}: epoch {changes.epoch} is older than {epoch}, the last one saved")
+            next_sequence = max(next_sequence, changes.next_sequence)
+            sql.execute("REPLACE INTO checkpoints VALUES (?, ?, ?)", (shard, changes.epoch, next_sequence))
             for name in changes.deleted:
                 for table in ("partitions", "batches"):
                     sql.execute(f"DELETE FROM {table} WHERE {OF_PARTITION}", (shard, *name))

@@ -1,4 +1,4 @@
-"""More bugs to be planted: in groups of the consumer protocol, in compaction, in retention; see `fuzz.planted_bugs`."""
+"""More bugs to be planted: with two brokers, in consumer groups, compaction and retention; see `fuzz.planted_bugs`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,52 @@ from fuzz.instruments import CRASH_STATES, GROUPS, SIMULATION
 from fuzz.planted_bugs import Edit, PlantedBug
 
 MORE_BUGS: Final = (
+    # -- two brokers at once --
+    PlantedBug(
+        "former-owner-keeps-its-file",
+        "A new owner of the write-ahead log takes the lock over, and the old one goes on writing.",
+        SIMULATION,
+        (
+            Edit(
+                "storage/wal_file.py",
+                '                self._end(Fenced, f"epoch {self.epoch} of',
+                '                _LOG.warning(f"epoch {self.epoch} of',
+            ),
+        ),
+    ),
+    PlantedBug(
+        "checkpoints-of-nobody",
+        "Checkpoints do not say whose they are: what a former owner had under way is saved over the new one's.",
+        SIMULATION,
+        (
+            Edit("broker/shard.py", "            epoch=self._writer.epoch,\n", "            epoch=0,\n"),
+            Edit("broker/recovery.py", "Changes(epoch=writer.epoch, ", "Changes(epoch=0, "),
+        ),
+    ),
+    PlantedBug(
+        "former-owner-saves-once-more",
+        "A new owner fences the log alone: until its first checkpoint, the store takes one of the former owner.",
+        SIMULATION,
+        (
+            Edit(
+                "broker/recovery.py",
+                "        checkpoints.save(SHARD, Changes(epoch=writer.epoch, next_sequence=next_sequence))\n",
+                "",
+            ),
+        ),
+    ),
+    PlantedBug(
+        "fenced-broker-is-read",
+        "A broker that knows that another one writes goes on to serve what it remembers.",
+        SIMULATION,
+        (
+            Edit(
+                "broker/broker.py",
+                "        if isinstance(self.shard.failure, Fenced):\n",
+                "        if isinstance(self.shard.failure, Fenced) and index < 0:\n",
+            ),
+        ),
+    ),
     # -- groups of the consumer protocol --
     PlantedBug(
         "partition-given-before-it-is-let-go",

@@ -397,7 +397,7 @@ def test_l1_lost_with_its_memory(machine, running, client, new_machine):
 
 
 def test_nothing_at_all(boot, machine):
-    """A broker starts on empty storage, and writes nothing by that."""
+    """A broker starts on empty storage, and writes nothing by that but its epoch."""
     boot()
     assert machine.wal.attempts == []
     assert machine.checkpoints.saved == []

@@ -7,6 +7,7 @@ import random
 
 import pytest
 
+from dotkafka.errors import Fenced
 from dotkafka.protocol.error_codes import ErrorCode
 from dotkafka.protocol.messages.create_topics import CREATE_TOPICS, CreatableTopic, CreateTopicsRequest
 from dotkafka.protocol.messages.produce import PRODUCE
@@ -22,6 +23,8 @@ from dotkafka.testing.simulated_storage import CONFIG
 NAME = ModelTopicPartition("t", 0)
 LANES = ("append", "append", "append", "checkpoint", "checkpoint", "compaction")
 STEPS = 60
+TOPICS = [f"t{number}" for number in range(8)]
+"""Enough for a snapshot of the metadata, with which records of the metadata partition go from L2."""
 
 
 class Machine:
@@ -98,3 +101,69 @@ def test_a_zombie_acknowledges_nothing_and_changes_nothing(seed):
     expected = [*found, *(value for value in machine.acknowledged if value not in by_the_first)]
     assert machine.values(second) == expected
     assert machine.values(machine.boot()) == expected
+
+
+class InterruptedStore(MemoryCheckpointStore):
+    """An L2 to whose calls another one comes first."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = 0
+        self.interruption = (0, lambda: None)
+        """Before which call something happens, and what; calls are counted from 1."""
+
+    def begin(self):
+        """Count a call."""
+        self.calls += 1
+        number, interrupt = self.interruption
+        if self.calls == number:
+            interrupt()
+
+    def load(self, shard):
+        """Load."""
+        self.begin()
+        return super().load(shard)
+
+    def save(self, shard, changes):
+        """Save."""
+        self.begin()
+        super().save(shard, changes)
+
+    def read(self, shard, partition, offset, max_bytes):
+        """Read."""
+        self.begin()
+        return super().read(shard, partition, offset, max_bytes)
+
+
+def with_a_checkpoint_due(wal, checkpoints):
+    """Return a broker that has made many topics since its last checkpoint, and is about to save them."""
+    dice = random.Random(0)
+    broker = HandDrivenBroker.open(CONFIG, wal, checkpoints, START, dice.randbytes)
+    for number, name in enumerate(TOPICS):
+        topic = CreatableTopic(name=name, num_partitions=1, replication_factor=1)
+        question = broker.ask(CREATE_TOPICS, 5, CreateTopicsRequest(topics=[topic], timeout_ms=1000))
+        broker.run("append")
+        assert question.answer is not None
+        if number == 1:
+            broker.advance(60_000)
+            broker.settle()
+    broker.advance(60_000)
+    return broker
+
+
+@pytest.mark.parametrize("call", range(1, 6))
+def test_a_checkpoint_is_saved_while_another_broker_opens(call):
+    """Before any call by which the second one learns what there is: it learns all, and then the first saves no more."""
+    wal, checkpoints = MemoryWal(), InterruptedStore()
+    first = with_a_checkpoint_due(wal, checkpoints)
+    checkpoints.interruption = (checkpoints.calls + call, lambda: first.run("checkpoint"))
+    second = HandDrivenBroker.open(CONFIG, wal, checkpoints, START, random.Random(1).randbytes)
+    assert sorted(second.broker.metadata.topics_by_name) == TOPICS
+    found = checkpoints.load(0)
+    first.settle()
+    assert isinstance(first.broker.shard.failure, Fenced)
+    assert checkpoints.load(0) == found
+    second.advance(60_000)
+    second.settle()
+    again = HandDrivenBroker.open(CONFIG, wal, checkpoints, START, random.Random(2).randbytes)
+    assert sorted(again.broker.metadata.topics_by_name) == TOPICS

@@ -1,7 +1,9 @@
 """The simulation finds the mistakes that brokers have made: each is planted, and shows within a few seeds."""
 
+import attrs
 import pytest
 
+from dotkafka.broker import broker
 from dotkafka.broker.broker import Broker
 from dotkafka.broker.groups import Groups
 from dotkafka.broker.shard import Shard
@@ -11,6 +13,8 @@ from dotkafka.coordinator.deadlines import Deadlines, SessionDeadline
 from dotkafka.coordinator.effects import Effects
 from dotkafka.coordinator.group_coordinator import GroupCoordinator
 from dotkafka.log.producer_state import ProducerStates
+from dotkafka.storage.memory import MemoryCheckpointStore
+from dotkafka.storage.wal_file import FileWalWriter
 from dotkafka.testing.simulation import Simulation, SimulationFailure
 from dotkafka.testing.simulation.scheduler import START_WALL_MS
 
@@ -96,6 +100,36 @@ def trim_before_the_checkpoint(monkeypatch):
     monkeypatch.setattr(Shard, "_begin_checkpoint", begin_and_trim)
 
 
+def let_former_owners_append(monkeypatch):
+    """A write-ahead log gives its lock to a new owner, and the old one keeps its file."""
+
+    def hand_over(self, _owner):
+        folder_lock, self._folder_lock = self._folder_lock, None
+        return folder_lock
+
+    monkeypatch.setattr(FileWalWriter, "fence", hand_over)
+
+
+def let_former_owners_save(monkeypatch):
+    """The checkpoint store does not look whose checkpoint it is."""
+    save = MemoryCheckpointStore.save
+
+    def save_of_anybody(self, shard, changes):
+        held = self.load(shard)
+        save(self, shard, attrs.evolve(changes, epoch=max(changes.epoch, held.epoch if held else 0)))
+
+    monkeypatch.setattr(MemoryCheckpointStore, "save", save_of_anybody)
+
+
+def let_former_owners_be_read(monkeypatch):
+    """A broker that cannot write any more goes on to serve what it knows, though another one writes."""
+
+    class Never(Exception):  # noqa: N818 (it stands for one)
+        pass
+
+    monkeypatch.setattr(broker, "Fenced", Never)
+
+
 MISTAKES = {
     answer_before_the_sync: "",
     publish_before_the_sync: "",
@@ -105,6 +139,9 @@ MISTAKES = {
     expire_sessions_by_the_wall_clock: "put out of the group",
     forget_who_waits_for_storage: "",
     trim_before_the_checkpoint: "",
+    let_former_owners_append: "",
+    let_former_owners_save: "",
+    let_former_owners_be_read: "knows that another one has its storage",
 }
 """And by what words each is told."""
 

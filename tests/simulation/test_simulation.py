@@ -56,6 +56,24 @@ def test_a_seed_does_the_same_in_every_process():
     assert len(outputs.pop().splitlines()) == 2
 
 
+def test_a_second_broker_takes_over():
+    """With and without a log that can fence: the first one is shut out, or the second one refused."""
+    simulation = Simulation(3, storm_ms=8_000)
+    host, scheduler = simulation.host, simulation.world.scheduler
+
+    def stall_and_take_over():
+        host.stall(500)
+        host.take_over(fences=True)
+
+    for delay_ms in (2_000, 4_000, 6_000):
+        scheduler.after(1000 * delay_ms, stall_and_take_over)
+        scheduler.after(1000 * delay_ms + 1_000_000, lambda: host.take_over(fences=False))
+    simulation.run()
+    assert simulation.counts["takeovers"] >= 2
+    assert simulation.counts["second brokers refused"] >= 2
+    assert simulation.counts["fenced brokers"] >= 2
+
+
 def test_seeds_differ():
     """Each is another story."""
     digests = set()

@@ -502,6 +502,13 @@ class StoreWithoutFencing(Store):
             super().save(shard, changes)
 
 
+@store_fails("the_position_does_not_go_back")
+class StoreWhosePositionGoesBack(Store):
+    def save(self, shard, changes):
+        super().save(shard, changes)
+        self._shards[shard] = attrs.evolve(self._shards[shard], next_sequence=changes.next_sequence)
+
+
 @store_fails("saving_the_same_changes_again_is_safe", "a_save_of_unknown_outcome_is_made_again")
 class StoreThatAddsAgain(Store):
     def save(self, shard, changes):

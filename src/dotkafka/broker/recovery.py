@@ -1,8 +1,10 @@
 """From what storage holds to a broker that serves it.
 
-The checkpoint (L2) says what each partition held, and up to where L1 is covered; the entries of L1 from there on are
-applied to the partition logs in order. Then the internal topics are read: first the metadata, snapshot before records,
-since a partition that no topic owns any more is dropped, then what groups have committed.
+Both L1 and L2 are told the new epoch first: that shuts out a former owner that still runs, and nothing that is read
+from then on changes any more. The checkpoint (L2) says what each partition held, and up to where L1 is covered; the
+entries of L1 from there on are applied to the partition logs in order. Then the internal topics are read: first the
+metadata, snapshot before records, since a partition that no topic owns any more is dropped, then what groups have
+committed.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from dotkafka.errors import DecodeError, StorageFailed
 from dotkafka.log.partition_log import COLD
 from dotkafka.metadata.image import METADATA_PARTITION
 from dotkafka.records.batch import batch_headers
+from dotkafka.storage.spi import Changes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -44,14 +47,13 @@ def recover(
 ) -> Broker:
     """Open the storage and return a broker in the state that it describes; see `Broker.open`."""
     before = checkpoints.load(SHARD)
+    next_sequence = before.next_sequence if before else 0
     writer = wal.open(
         SHARD,
         f"broker {config.node_id}",
         minimum_epoch=before.epoch + 1 if before else 0,
-        minimum_sequence=before.next_sequence if before else 0,
+        minimum_sequence=next_sequence,
     )
-    # Again, now that a former owner can no longer write: it may have saved one more in between.
-    checkpoint = checkpoints.load(SHARD)
 
     def open_shard(on_advance: Callable[[PartitionLog], None]) -> Shard:
         shard = Shard(SHARD, writer, checkpoints, durable=wal.durable, config=config, on_advance=on_advance)
@@ -61,6 +63,9 @@ def recover(
         return shard
 
     try:
+        # A former owner may have a save under way, or have made one more since. From here on there is none.
+        checkpoints.save(SHARD, Changes(epoch=writer.epoch, next_sequence=next_sequence))
+        checkpoint = checkpoints.load(SHARD)
         broker = broker_class(config, open_shard, now=now, random_bytes=random_bytes)
         _replay_internal_topics(broker, checkpoints, checkpoint.snapshots if checkpoint else {})
     except BaseException:

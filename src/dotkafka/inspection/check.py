@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from dotkafka.clock import Instant
     from dotkafka.inspection.scan import ScannedLog
     from dotkafka.log.partition_log import PartitionLog
-    from dotkafka.storage.spi import Buffer, CheckpointStore, TopicIdPartition, WalEntry
+    from dotkafka.storage.spi import Buffer, Changes, CheckpointStore, TopicIdPartition, WalEntry
 
 
 def check_directory(
@@ -139,7 +139,7 @@ def _recovered(contents: Contents, now: Instant) -> Broker:
     wal = _ReadOnlyWal(FileWal(contents.file_system), contents.wal.epoch + 1, contents.wal.next_sequence)
     checkpoints: CheckpointStore = MemoryCheckpointStore()
     if contents.checkpoint is not None:
-        checkpoints = SqliteCheckpointStore(contents.checkpoint.readable_path, read_only=True)
+        checkpoints = _ReadOnlyCheckpoints(contents.checkpoint.readable_path, read_only=True)
     try:
         return Broker.open(BrokerConfig(), wal, checkpoints, now=now, random_bytes=bytes)
     except BaseException:
@@ -162,6 +162,13 @@ class _Reader:
 
     def close(self) -> None:
         """Do nothing."""
+
+
+class _ReadOnlyCheckpoints(SqliteCheckpointStore):
+    """A checkpoint that a start changes nothing of."""
+
+    def save(self, shard: int, changes: Changes) -> None:
+        """Do nothing: nobody has to be fenced from what nobody writes."""
 
 
 @attrs.frozen

@@ -303,7 +303,7 @@ def _save_position(connection: sqlite3.Connection, shard: int, changes: Changes)
         raise Fenced(f"shard {shard}: epoch {changes.epoch} is older than epoch {row[0]} of the last checkpoint")
     connection.execute(
         "INSERT INTO shards VALUES (?, ?, ?) ON CONFLICT (shard)"
-        " DO UPDATE SET epoch = excluded.epoch, next_sequence = excluded.next_sequence",
+        " DO UPDATE SET epoch = excluded.epoch, next_sequence = max(next_sequence, excluded.next_sequence)",
         (shard, changes.epoch, changes.next_sequence),
     )
 

@@ -212,7 +212,8 @@ class MemoryCheckpointStore:
                 snapshots.pop(snapshot_name, None)
             else:
                 snapshots[snapshot_name] = snapshot
-        self._shards[shard] = _StoredShard(changes.epoch, changes.next_sequence, partitions, snapshots)
+        next_sequence = max(stored.next_sequence, changes.next_sequence)
+        self._shards[shard] = _StoredShard(changes.epoch, next_sequence, partitions, snapshots)
 
     def read(self, shard: int, partition: TopicIdPartition, offset: int, max_bytes: int) -> Sequence[Buffer]:
         """Return whole batches from `offset` on; see `CheckpointStore.read`."""

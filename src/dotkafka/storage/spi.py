@@ -158,12 +158,13 @@ class PartitionChanges:
 
 @attrs.frozen
 class Changes:
-    """One checkpoint, saved whole or not at all."""
+    """One checkpoint, saved whole or not at all. An empty one still raises the epoch: so a new owner fences others."""
 
     epoch: int
     """Of the writer that made it; the store refuses one older than it holds."""
     next_sequence: int
-    """L1 entries below this sequence are covered by this checkpoint and those before it."""
+    """L1 entries below this sequence are covered by this checkpoint and those before it. It never goes back: if the
+    store holds a higher one, that stays."""
     partitions: Mapping[TopicIdPartition, PartitionChanges] = attrs.field(factory=dict)
     deleted: Sequence[TopicIdPartition] = ()
     """Partitions to be dropped with everything in them. Deleting an unknown one is no error."""

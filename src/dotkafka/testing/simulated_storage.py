@@ -12,7 +12,8 @@ after = storage.fork(lambda: False).boot(driver.now)    # the power went now, an
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import copy
 from typing import TYPE_CHECKING, Final
 
@@ -28,7 +29,7 @@ from dotkafka.testing.hand_driven_broker import HandDrivenBroker
 
 if TYPE_CHECKING:
     from dotkafka.clock import Instant
-    from dotkafka.storage.spi import Changes
+    from dotkafka.storage.spi import Buffer, Changes, Checkpoint, TopicIdPartition
 
 CONFIG: Final = BrokerConfig(
     checkpoint_bytes=3000,
@@ -59,12 +60,29 @@ class CrashingCheckpoints(MemoryCheckpointStore):
     def __init__(self, files: FaultyFileSystem) -> None:
         super().__init__()
         self.files = files
+        self.before_call: Callable[[], None] | None = None
+        """Called before each load, save and read."""
+
+    def load(self, shard: int) -> Checkpoint | None:
+        """Return what the shard holds."""
+        self._begin()
+        return super().load(shard)
+
+    def read(self, shard: int, partition: TopicIdPartition, offset: int, max_bytes: int) -> Sequence[Buffer]:
+        """Return whole batches from `offset` on."""
+        self._begin()
+        return super().read(shard, partition, offset, max_bytes)
 
     def save(self, shard: int, changes: Changes) -> None:
         """Save, in one step."""
+        self._begin()
         with translated_errors("saving a checkpoint"):
             self.files.begin("save")
         super().save(shard, changes)
+
+    def _begin(self) -> None:
+        if self.before_call is not None:
+            self.before_call()
 
 
 class SimulatedStorage:
@@ -85,13 +103,43 @@ class SimulatedStorage:
         self._make_wal = make_wal
         self._make_checkpoints = make_checkpoints
         self._dice = random.Random(seed)  # noqa: S311 (the same seed gives the same crash)
+        self._wal: WriteAheadLog | None = None
 
-    def open(self, now: Instant, config: BrokerConfig = CONFIG) -> Broker:
-        """Open a broker on what is there, as a new process does; see `Broker.open` for what it raises."""
+    def open(self, now: Instant, config: BrokerConfig = CONFIG, *, takes_over: bool = False) -> Broker:
+        """Open a broker on what is there, as a new process does; see `Broker.open` for what it raises.
+
+        Args:
+            now: this moment.
+            config: of the broker.
+            takes_over: use the write-ahead log of the one before, which may still run: an engine that can fence does so
+                then. Otherwise the log is made anew, and one that cannot fence refuses to open while another runs.
+        """
         random_bytes = self._dice.randbytes
-        wal = self._make_wal(self.files, random_bytes)
+        wal = self._wal if takes_over and self._wal is not None else self._make_wal(self.files, random_bytes)
         checkpoints = self._make_checkpoints(self.files) if self._make_checkpoints else self.checkpoints
-        return Broker.open(config, wal, checkpoints, now=now, random_bytes=random_bytes)
+        broker = Broker.open(config, wal, checkpoints, now=now, random_bytes=random_bytes)
+        self._wal = wal
+        return broker
+
+    @contextmanager
+    def interrupted(self, meanwhile: Callable[[], None]) -> Iterator[None]:
+        """Call `meanwhile` before each call of storage, but not within itself: what others do at the same time."""
+
+        def interrupt() -> None:
+            self._interrupt_with(None)
+            try:
+                meanwhile()
+            finally:
+                self._interrupt_with(interrupt)
+
+        self._interrupt_with(interrupt)
+        try:
+            yield
+        finally:
+            self._interrupt_with(None)
+
+    def _interrupt_with(self, interrupt: Callable[[], None] | None) -> None:
+        self.files.before_operation = self.checkpoints.before_call = interrupt
 
     def boot(self, now: Instant) -> HandDrivenBroker:
         """Start a broker whose storage calls are made by hand."""

@@ -165,6 +165,20 @@ class CheckpointStoreConformance(StoreOutcomeChecks, StoreSizeChecks):
         store.close()
 
     @promised_by(CheckpointStore.save)
+    def test_the_position_does_not_go_back(self) -> None:
+        """A new owner raises the epoch and saves nothing else; what it knew of the position may be old."""
+        store = self.create_store()
+        store.save(0, Changes(5, 10, {}, (), {"a": b"1"}))
+        store.save(0, Changes(6, 7))
+        checkpoint = store.load(0)
+        if checkpoint is None:
+            raise AssertionError("nothing was saved")
+        expect((checkpoint.epoch, checkpoint.next_sequence), (6, 10), "epoch and sequence")
+        expect(dict(checkpoint.snapshots), {"a": b"1"}, "snapshots")
+        expect_error(Fenced, lambda: store.save(0, Changes(5, 12)), "the former owner's epoch")
+        store.close()
+
+    @promised_by(CheckpointStore.save)
     def test_saving_the_same_changes_again_is_safe(self) -> None:
         """A save whose outcome was not known is made again: batches are there once."""
         store = self.create_store()

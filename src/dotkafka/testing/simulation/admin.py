@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 MOST_PARTITIONS: Final = 5
 TOPIC_RESOURCE: Final = 2
 SET: Final = 0
-UNAVAILABLE: Final = ErrorCode.KAFKA_STORAGE_ERROR
+UNAVAILABLE: Final = frozenset({ErrorCode.KAFKA_STORAGE_ERROR, ErrorCode.NOT_LEADER_OR_FOLLOWER})
 HIGH_WATERMARK: Final = -1
 FOR_EVER: Final = str(2**62)
 """No clock jumps so far."""
@@ -63,7 +63,7 @@ class Admin(Client):
         for topic, partitions in STAYING.items():
             while not (yield from self._create(topic, partitions)):
                 yield from self.pause(100)
-            self.world.created[topic] = partitions
+            self.world.acknowledge_topic(topic, partitions)
         actions = (
             self._grow,
             self._delete_records,
@@ -91,7 +91,7 @@ class Admin(Client):
             return False
         code = answer.topics[0].error_code
         self._expect(code, ErrorCode.TOPIC_ALREADY_EXISTS)
-        return code != UNAVAILABLE
+        return code not in UNAVAILABLE
 
     def _grow(self) -> Flow[None]:
         """Add a partition."""
@@ -106,7 +106,7 @@ class Admin(Client):
         code = answer.results[0].error_code
         self._expect(code)
         if code == ErrorCode.NONE:
-            self.world.created[GROWING] = count
+            self.world.acknowledge_topic(GROWING, count)
             self.world.counts["partitions added"] += 1
 
     def _delete_records(self) -> Flow[None]:
@@ -150,7 +150,7 @@ class Admin(Client):
         if code == ErrorCode.NONE:
             self.world.history.ok(operation)
             self.world.counts["topics deleted"] += 1
-        elif code == UNAVAILABLE:
+        elif code in UNAVAILABLE:
             self.world.history.unknown(operation)
         else:
             self.world.history.fail(operation)
@@ -169,5 +169,5 @@ class Admin(Client):
             self._expect(answer.responses[0].error_code)
 
     def _expect(self, code: int, *allowed: ErrorCode) -> None:
-        if code not in {ErrorCode.NONE, UNAVAILABLE, *allowed}:
+        if code not in {ErrorCode.NONE, *UNAVAILABLE, *allowed}:
             raise Violation(f"{self.name} is refused with {code}")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from dotkafka.protocol.schema import Api
     from dotkafka.testing.simulation.client import Client
-    from dotkafka.testing.simulation.network import Link
+    from dotkafka.testing.simulation.network import Link, Server
     from dotkafka.testing.simulation.scheduler import Timer
 
 Request = TypeVar("Request")
@@ -72,6 +72,24 @@ class Channel:
         self._reader = FrameReader(MAX_FRAME_BYTES, _SCRATCH)
         self._pending: deque[_Pending] = deque()
         self._last_id = 0
+        self._server: Server | None = None
+        """Who gave the last answer."""
+
+    @property
+    def is_up_to_date(self) -> bool:
+        """Whether the last answer came from the owner of the storage, as far as that is one still."""
+        return self._server is not None and self._server.superseded_us > self._world.scheduler.now_us
+
+    def as_of(self, asked_us: int) -> int:
+        """Return the moment whose state the last answer has to know: when it was asked for, as a rule.
+
+        A broker that does not know that it is superseded answers as of then.
+        """
+        return asked_us if self._server is None else min(asked_us, self._server.superseded_us)
+
+    def may_serve(self, asked_us: int) -> bool:
+        """Whether the broker that gave the last answer did not know, when it was asked, that it is superseded."""
+        return self._server is None or asked_us <= self._server.knew_us
 
     def ask(
         self,
@@ -132,6 +150,7 @@ class Channel:
                 raise Violation(f"{self.name} gets an answer that it has not asked for")
             pending = self._pending.popleft()
             pending.timer.cancel()
+            self._server = self._link.served_by if self._link is not None else None
             correlation_id, position = decode_response_header(pending.api.key, pending.version, frame)
             self._world.trace.note(f"{self.name} < {ApiKey(pending.api.key).name} #{correlation_id}", bytes(frame))
             if correlation_id != pending.correlation_id:
@@ -154,4 +173,5 @@ class Channel:
         for lost in pending:
             lost.timer.cancel()
         for lost in pending:
-            lost.on_answer(None)
+            if self._client.is_alive:  # a killed one asks nothing more
+                lost.on_answer(None)

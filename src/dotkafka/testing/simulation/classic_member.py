@@ -254,7 +254,7 @@ class ClassicMember(GroupMember):
             self.world.history.unknown(operation)
             yield from self.pause(50)
         elif answer.error_code == ErrorCode.NONE:
-            self.world.history.ok(operation)
+            self.confirm(operation)
             self.hear()
         else:
             self.world.history.fail(operation)

@@ -126,7 +126,7 @@ class ConsumerMember(GroupMember):
                 self.check_that_time_is_up()
             self.act_on(answer.error_code)
             return
-        self.world.history.ok(operation)
+        self.confirm(operation)
         self._said = owned
         self._must_tell_all = False
         self.hear()

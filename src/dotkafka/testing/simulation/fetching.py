@@ -98,7 +98,7 @@ class Fetching(Client):
         self._told: dict[tuple[bytes, int], int] = {}
         """The high watermarks that the session has told of; it does not repeat what has not changed."""
         self.asked_us = 0
-        """When the last Fetch was sent."""
+        """When the last Fetch was sent that was answered; or as of when that was, if that is longer ago."""
 
     def go_to(self, partition: Partition, offset: int) -> None:
         """Read a partition from an offset on."""
@@ -127,7 +127,9 @@ class Fetching(Client):
         if found.error_code != ErrorCode.NONE:
             raise Violation(f"{self.name} gets error {found.error_code} for the beginning of {partition}")
         place = self.places.get(partition)
-        if place is not None and found.offset <= place.offset and partition.topic in self.world.created:
+        # One that is superseded does not know how far the log has come.
+        is_certain = self.channel.is_up_to_date and self._fetch_channel.is_up_to_date
+        if place is not None and found.offset <= place.offset and partition.topic in self.world.created and is_certain:
             raise Violation(f"{partition} begins at {found.offset}, and offset {place.offset} is out of range")
         self.world.history.add(Seek(self.name, *partition, to_beginning=True))
         self.go_to(partition, found.offset)
@@ -142,7 +144,7 @@ class Fetching(Client):
 
     def poll(self, max_wait_ms: int) -> Flow[bool]:
         """Read once, from all places; return whether there was an answer."""
-        asked_us = self.asked_us = self.world.scheduler.now_us
+        asked_us = self.world.scheduler.now_us
         request = self._request(max_wait_ms)
         at = {partition: place.offset for partition, place in self.places.items()}
         answer = yield from self.call(FETCH, self._version, request, channel=self._fetch_channel)
@@ -152,6 +154,7 @@ class Fetching(Client):
             return answer is not None
         if answer.error_code != ErrorCode.NONE:
             raise Violation(f"{self.name} gets error {answer.error_code} for a Fetch")
+        self.asked_us = self._fetch_channel.as_of(asked_us)
         if self._uses_session:
             self._session_id = answer.session_id
             self._session_epoch = self._session_epoch + 1 if answer.session_id else 0
@@ -164,7 +167,7 @@ class Fetching(Client):
                 polled += self._read(partition, place, data, asked_us)
             elif data.error_code == ErrorCode.OFFSET_OUT_OF_RANGE:
                 yield from self.go_to_beginning(partition)
-            elif data.error_code in STALE:
+            elif data.error_code in STALE or self._is_ahead(data.error_code):
                 self.needs_topics = True
             else:
                 raise Violation(f"{self.name} gets error {data.error_code} for {partition} at {place}")
@@ -173,6 +176,10 @@ class Fetching(Client):
             self.world.history.add(poll, began=asked_us)
             self.world.counts["records read"] += len(polled)
         return True
+
+    def _is_ahead(self, code: int) -> bool:
+        """Whether an error says that this consumer has heard of a newer owner than the broker that it reads from."""
+        return code == ErrorCode.UNKNOWN_LEADER_EPOCH and not self._fetch_channel.is_up_to_date
 
     @property
     def is_at_end(self) -> bool:
@@ -254,6 +261,9 @@ class Fetching(Client):
 
     def _read(self, partition: Partition, place: _Place, data: PartitionData, asked_us: int) -> list[Polled]:
         """Take note of one partition's answer; return its records from where the consumer is."""
+        if not self._fetch_channel.may_serve(asked_us):
+            raise Violation(f"{self.name} reads {partition} from a broker that knows that another one has its storage")
+        asked_us = self._fetch_channel.as_of(asked_us)
         if self._version >= BY_ID or partition.topic in self.world.created:
             promises, life = self.world.promises, (place.topic_id, partition.partition)
             promises.never_goes_back(("high watermark", *life), data.high_watermark, asked_us)

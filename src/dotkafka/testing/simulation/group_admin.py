@@ -123,6 +123,7 @@ class GroupAdmin(Client):
         if answer is None or answer.groups[0].error_code != ErrorCode.NONE:
             self.world.history.unknown(fetched)
             return False
+        fetched.began = self.channel.as_of(fetched.began)
         found = answer.groups[0].topics[0].partitions
         positions = [
             Position(STEADY, at.partition_index, at.committed_offset if at.committed_offset >= 0 else None)

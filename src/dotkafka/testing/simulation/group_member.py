@@ -131,8 +131,10 @@ class GroupMember(Fetching):
 
     def hear(self) -> None:
         """The coordinator has answered: the next heartbeat is due a while from now."""
-        self._heard_us = self.world.scheduler.now_us
-        self._heartbeat_due_us = self._heard_us + HEARTBEAT_INTERVAL_MS * 1000
+        now_us = self.world.scheduler.now_us
+        self._heartbeat_due_us = now_us + HEARTBEAT_INTERVAL_MS * 1000
+        if self.channel.is_up_to_date:
+            self._heard_us = now_us
 
     def check_that_time_is_up(self) -> None:
         """It is told that it is no member any more.
@@ -149,6 +151,13 @@ class GroupMember(Fetching):
             Heartbeat(self.name, self.group, generation=self.generation)
         )
         return heartbeat
+
+    def confirm(self, heartbeat: Heartbeat) -> None:
+        """Note that it still owns what it has; but for a coordinator that is superseded, another one speaks."""
+        if self.channel.is_up_to_date:
+            self.world.history.ok(heartbeat)
+        else:
+            self.world.history.unknown(heartbeat)
 
     # -- what it owns --------------------------------------------------------------------------------------------------
 
@@ -211,6 +220,7 @@ class GroupMember(Fetching):
         if answer is None or answer.groups[0].error_code != ErrorCode.NONE:
             self.world.history.unknown(fetched)
             return None
+        fetched.began = self.channel.as_of(fetched.began)
         positions = [
             Position(topic.name, found.partition_index, found.committed_offset if found.committed_offset >= 0 else None)
             for topic in answer.groups[0].topics

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections import deque
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final
 
 from dotkafka.broker.config import BrokerConfig
-from dotkafka.broker.intake import Intake
 from dotkafka.coordinator.config import GroupConfig
-from dotkafka.errors import StorageError
-from dotkafka.protocol.framing import SCRATCH_BYTES
+from dotkafka.errors import Fenced, StorageError
 from dotkafka.testing.faulty_file_system import PowerCut
-from dotkafka.testing.simulation.stalls import Stalls
+from dotkafka.testing.simulation.process import RESTART_MS, Process
 from dotkafka.testing.simulation.trace import Violation
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from dotkafka.broker.broker import Broker
-    from dotkafka.broker.connection import Connection
-    from dotkafka.broker.storage_work import Lane, StorageWork
     from dotkafka.testing.simulated_storage import SimulatedStorage
     from dotkafka.testing.simulation.network import Link
-    from dotkafka.testing.simulation.scheduler import Timer
+    from dotkafka.testing.simulation.process import ServerEnd
     from dotkafka.testing.simulation.world import World
 
 CONFIG: Final = BrokerConfig(
@@ -31,6 +27,7 @@ CONFIG: Final = BrokerConfig(
     tail_max_bytes=7_000,
     auto_create_topics_enable=False,
     log_retention_check_interval_ms=3_000,
+    metadata_log_max_record_bytes_between_snapshots=100,
     log_cleaner_backoff_ms=1_000,
     log_cleaner_io_buffer_size=3_000,
     offsets_topic_num_partitions=2,
@@ -43,19 +40,13 @@ CONFIG: Final = BrokerConfig(
     ),
 )
 """So small that checkpoints, reads of L2 and producers that must wait are common."""
-LATENCIES_US: Final[dict[Lane, int]] = {
-    "append": 1_000,
-    "checkpoint": 30_000,
-    "read": 1_500,
-    "compaction": 10_000,
-}
-"""What a call of a lane takes on average; one in fifty takes twenty times as long."""
-RESTART_MS: Final = 300
 BOOT_RETRY_MS: Final = 200
+OVERTAKING_SHARE: Final = 0.3
+"""Of the calls of storage that a starting process makes, those that a call of another process comes before."""
 
 
 class Host:
-    """Keeps a broker running on a storage, whatever happens to it.
+    """Keeps a broker running on a storage, whatever happens to it; for a while also those whose storage it took over.
 
     Args:
         world: its surroundings.
@@ -68,10 +59,13 @@ class Host:
         self.storage = storage
         self.dice = dice
         self.process: Process | None = None
+        """The owner of the storage, to which clients connect."""
         self.faults: Callable[[str], int] | None = None
         """Lets calls of the disk fail, as in `FaultyFileSystem.fail_when`; kept through restarts."""
         self.slowness = 1
         """So many times longer than usual every call of the disk takes."""
+        self._superseded: list[Process] = []
+        """Former owners that still run."""
 
     def set_faults(self, faults: Callable[[str], int] | None) -> None:
         """Let calls of the disk fail from now on, or with None no more."""
@@ -82,6 +76,8 @@ class Host:
         """Take a new connection, if there is a broker."""
         return None if self.process is None else self.process.accept(link)
 
+    # -- starting ------------------------------------------------------------------------------------------------------
+
     def boot(self) -> None:
         """Start a process, or try again later if the disk does not let it.
 
@@ -90,38 +86,100 @@ class Host:
         """
         if self.process is not None:
             return
-        files = self.storage.files
-        files.kill_process()
-        files.fail_when(self.faults)
+        if not self._superseded:
+            self.storage.files.kill_process()
+            self.storage.files.fail_when(self.faults)
         try:
-            broker = self.storage.open(self.world.scheduler.now, CONFIG)
+            broker = self._open(self._superseded, takes_over=bool(self._superseded))
         except PowerCut:
             self.cut_power()
-            return
-        except StorageError as error:
-            self.world.trace.note(f"the broker does not start: {error}")
-            if self.faults is None:
-                raise Violation(f"the broker does not start: {error}") from error
+        except StorageError:
             self.boot_after(BOOT_RETRY_MS)
-            return
-        self.world.counts["starts"] += 1
-        self.world.trace.note(f"the broker starts with epoch {broker.shard.leader_epoch}")
-        self.process = Process(self, broker)
-        self.process.schedule_step()
+        else:
+            self._start(broker)
 
     def boot_after(self, delay_ms: int) -> None:
         """Start a process after a while, unless there is one by then."""
         self.world.scheduler.after(delay_ms * 1000, self.boot)
 
-    def kill(self) -> None:
-        """End the process, as kill -9 does; its connections are reset, and a new one starts after a while."""
-        if self.process is None:
+    def take_over(self, *, fences: bool) -> None:
+        """Start a second process on the storage, though the first one has not ended.
+
+        Args:
+            fences: whether the second one has a log that can fence the first; if not, it is refused.
+
+        Raises:
+            Violation: it does not start, and nothing is wrong with the disk.
+        """
+        former = self.process
+        if former is None:
             return
-        self.world.trace.note("the broker is killed")
+        former.may_be_fenced = True
+        try:
+            broker = self._open([former, *self._superseded], takes_over=fences)
+        except PowerCut:
+            self.cut_power()
+        except Fenced:
+            self.world.counts["second brokers refused"] += 1
+        except StorageError:
+            pass  # the first one may be fenced all the same, and then ends as others do that cannot write
+        else:
+            self.world.counts["takeovers"] += 1
+            former.superseded_us = self.world.scheduler.now_us
+            self._superseded.append(former)
+            self._start(broker)
+
+    def _open(self, others: Sequence[Process], *, takes_over: bool) -> Broker:
+        """Open a broker on the storage; calls of others that are under way get through in between.
+
+        Raises:
+            PowerCut: the power went.
+            StorageError: it cannot be opened now, or, `Fenced`, not while another one has it.
+            Violation: it cannot be opened, and nothing is wrong with the disk.
+        """
+
+        def meanwhile() -> None:
+            if self.dice.random() < OVERTAKING_SHARE:
+                self.dice.choice(others).make_call_under_way()
+
+        with self.storage.interrupted(meanwhile) if others else nullcontext():
+            try:
+                return self.storage.open(self.world.scheduler.now, CONFIG, takes_over=takes_over)
+            except StorageError as error:
+                self.world.trace.note(f"the broker does not start: {error}")
+                if self.faults is None and not (others and isinstance(error, Fenced)):
+                    raise Violation(f"the broker does not start: {error}") from error
+                raise
+
+    def _start(self, broker: Broker) -> None:
+        self.world.counts["starts"] += 1
+        self.world.trace.note(f"the broker starts with epoch {broker.shard.leader_epoch}")
+        self.process = Process(self, broker)
+        self.process.schedule_step()
+
+    # -- ending --------------------------------------------------------------------------------------------------------
+
+    def kill(self, process: Process | None = None) -> None:
+        """End a process, by default the owner, as kill -9 does; its connections are reset.
+
+        After a while a new one starts in the place of the owner.
+        """
+        process = process or self.process
+        if process is None or not process.is_alive:
+            return
+        is_owner = process is self.process
+        self.world.trace.note("the broker is killed" if is_owner else "a former broker is killed")
         self.world.counts["kills"] += 1
-        self._end_process(is_told=True)
-        self.storage.files.kill_process()
-        self.boot_after(self.dice.randrange(10, 2 * RESTART_MS))
+        self._end(process, is_told=True)
+        if is_owner:
+            if not self._superseded:
+                self.storage.files.kill_process()
+            self.boot_after(self.dice.randrange(10, 2 * RESTART_MS))
+
+    def kill_superseded(self) -> None:
+        """End all former owners."""
+        for process in list(self._superseded):
+            self.kill(process)
 
     def cut_power(self, share: float | None = None) -> None:
         """Lose power: of what was not synced, only a share survives, which is drawn if none is given."""
@@ -129,7 +187,10 @@ class Host:
             share = self.dice.choice((0.0, 1.0, self.dice.random()))
         self.world.trace.note(f"the power goes, {share:.2f} of what was not synced survives")
         self.world.counts["power cuts"] += 1
-        self._end_process(is_told=self.dice.random() < 0.5)
+        is_told = self.dice.random() < 0.5
+        for process in (self.process, *self._superseded):
+            if process is not None:
+                self._end(process, is_told=is_told)
         self.storage.files.crash(lambda: self.dice.random() < share)
         self.boot_after(self.dice.randrange(10, 4 * RESTART_MS))
 
@@ -145,167 +206,15 @@ class Host:
             self.world.counts["broker stalls"] += 1
             self.process.stalls.stall(duration_ms)
 
-    def _end_process(self, *, is_told: bool) -> None:
-        """End the process; its clients are told, or find out by themselves."""
-        process, self.process = self.process, None
-        if process is None:
-            return
+    def _end(self, process: Process, *, is_told: bool) -> None:
+        """End a process; its clients are told, or find out by themselves."""
         process.is_alive = False
-        for link in self.world.network.links():
+        for link in process.links:
             if is_told:
                 link.reset()
             else:
                 link.server = None
-
-
-class ServerEnd:
-    """The broker's end of one connection."""
-
-    def __init__(self, process: Process, link: Link, connection: Connection) -> None:
-        self.connection = connection
-        self.link = link
-        self.intake = Intake(process.broker, connection, process.scratch)
-        self._process = process
-
-    def received(self, data: bytes) -> None:
-        """Give the broker what is complete now."""
-        self._process.when_awake(lambda: self._take(data))
-
-    def lost(self) -> None:
-        """Tell the broker that the client has gone."""
-        self._process.when_awake(lambda: self._process.disconnect(self))
-
-    def _take(self, data: bytes) -> None:
-        self.intake.feed(data)
-        self.intake.serve(self._process.world.scheduler.now)
-        self._process.schedule_step()
-
-
-class Process:
-    """One life of the broker: what `dotkafka.server.Driver` does, with virtual time, a disk and a network in memory."""
-
-    def __init__(self, host: Host, broker: Broker) -> None:
-        self.world = host.world
-        self.broker = broker
-        self.scratch = memoryview(bytearray(SCRATCH_BYTES))
-        self.is_alive = True
-        self.stalls = Stalls(host.world.scheduler)
-        self._host = host
-        self._ends: dict[Connection, ServerEnd] = {}
-        self._lanes: dict[Lane, deque[StorageWork]] = {lane: deque() for lane in LATENCIES_US}
-        self._is_scheduled = False
-        self._timer: Timer | None = None
-        self._has_failed = False
-        self._has_met_fault = False
-
-    def accept(self, link: Link) -> ServerEnd:
-        """Take a new connection."""
-        connection = self.broker.connect("127.0.0.1", ("broker", 9092), self.world.scheduler.now)
-        end = self._ends[connection] = ServerEnd(self, link, connection)
-        return end
-
-    def disconnect(self, end: ServerEnd) -> None:
-        """Forget a connection that has ended."""
-        if self._ends.pop(end.connection, None) is not None:
-            self.broker.disconnect(end.connection, self.world.scheduler.now)
-            self.schedule_step()
-
-    def when_awake(self, call: Callable[[], None]) -> None:
-        """Make a call, once the process does not stall any more; never, if it has ended."""
-        self.stalls.when_awake(lambda: self._call(call))
-
-    def schedule_step(self) -> None:
-        """Take a step soon, after what else is ready by then."""
-        if not self._is_scheduled:
-            self._is_scheduled = True
-            self.world.scheduler.after(self._host.dice.randrange(100), lambda: self.when_awake(self._step))
-
-    def _step(self) -> None:
-        self._is_scheduled = False
-        broker, now = self.broker, self.world.scheduler.now
-        if broker.shard.is_overloaded:
-            self.world.counts["steps in which producers wait"] += 1
-        deadline_ms = broker.next_deadline_ms()
-        if deadline_ms is not None and deadline_ms <= now.monotonic_ms:
-            broker.handle_timeouts(now)
-        while self._start_work() | self._send_responses():
-            pass
-        self._arm_timer()
-        if broker.shard.failure is not None and not self._has_failed:
-            # Whoever looks after the broker reads its log, and starts it anew.
-            self._has_failed = True
-            self.world.trace.note(f"the broker writes no more: {broker.shard.failure}")
-            self.world.counts["storage failures"] += 1
-            if not self._has_met_fault:
-                raise Violation(f"storage fails, and nothing is wrong with the disk: {broker.shard.failure}")
-            self.world.scheduler.after(RESTART_MS * 1000, lambda: self._host.kill() if self.is_alive else None)
-
-    def _start_work(self) -> bool:
-        works = self.broker.take_work(self.world.scheduler.now)
-        for work in works:
-            if work.inline:
-                work.run()
-                self.broker.complete(work, self.world.scheduler.now)
-                continue
-            lane = self._lanes[work.lane]
-            lane.append(work)
-            if len(lane) == 1:
-                self._begin(work)
-        return bool(works)
-
-    def _begin(self, work: StorageWork) -> None:
-        """Make a call at some moment, and have it return at a later one; what ends the process may come in between."""
-        scheduler, dice = self.world.scheduler, self._host.dice
-        latency_us = int(2 * dice.random() * LATENCIES_US[work.lane]) * (20 if dice.random() < 0.02 else 1)
-        latency_us *= self._host.slowness
-        call_us = int(latency_us * dice.random())
-
-        def call() -> None:
-            work.run()
-            # The fault may be over when the process learns of it.
-            self._has_met_fault |= work.error is not None and self._host.faults is not None
-            self.world.counts[f"{work.lane} calls"] += 1
-            self.world.trace.note(f"broker: {type(work).__name__} {work.error or ''}")
-            scheduler.after(latency_us - call_us, lambda: self.when_awake(lambda: self._completed(work)))
-
-        # The disk does not stall with the process.
-        scheduler.after(call_us, lambda: self._call(call))
-
-    def _call(self, call: Callable[[], None]) -> None:
-        if self.is_alive:
-            try:
-                call()
-            except PowerCut:
-                self._host.cut_power()
-
-    def _completed(self, work: StorageWork) -> None:
-        lane = self._lanes[work.lane]
-        lane.popleft()
-        if lane:
-            self._begin(lane[0])
-        self.broker.complete(work, self.world.scheduler.now)
-        self.schedule_step()
-
-    def _send_responses(self) -> bool:
-        ready = self.broker.take_ready_connections()
-        for connection in ready:
-            end = self._ends.get(connection)
-            if end is None:
-                continue
-            if data := b"".join(connection.take_responses()):
-                end.link.send(data, to_server=False)
-            if connection.is_closing:
-                end.link.close(by_client=False)
-                self.disconnect(end)
-            elif end.intake.is_waiting:
-                end.intake.serve(self.world.scheduler.now)
-        return bool(ready)
-
-    def _arm_timer(self) -> None:
-        deadline_ms = self.broker.next_deadline_ms()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if deadline_ms is not None:
-            due_us = max(deadline_ms * 1000, self.world.scheduler.now_us + 1000)
-            self._timer = self.world.scheduler.at(due_us, lambda: self.when_awake(self.schedule_step))
+        if process is self.process:
+            self.process = None
+        else:
+            self._superseded.remove(process)

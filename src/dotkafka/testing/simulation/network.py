@@ -32,6 +32,15 @@ class Listener(Protocol):
         ...
 
 
+class Server(Protocol):
+    """Whoever serves a link, behind its end there."""
+
+    superseded_us: int
+    """From when on what it says may be out of date."""
+    knew_us: int
+    """When it found out."""
+
+
 class Link:
     """One connection, seen from both ends. What one end closes, the other hears of later."""
 
@@ -40,6 +49,8 @@ class Link:
         self.client: Receiver | None = client
         """None once this end is closed, and so is the other one when it is."""
         self.server: Receiver | None = None
+        self.served_by: Server | None = None
+        """Who took it, once somebody did."""
         self.is_dark = False
         """Whether all that is sent vanishes, and neither end is told."""
         self._network = network

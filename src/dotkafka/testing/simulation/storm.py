@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 INTERVAL_MS: Final = 900
 FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 WRONG: Final = (errno.EIO, errno.EROFS)
+PAUSES_MS: Final = (500, 3_000, 10_000)
+LONGEST_SILENCE_MS: Final = 1_000
+"""After that a broker is given up, and another one started."""
 DAY_MS: Final = 86_400_000
 
 
@@ -45,7 +48,7 @@ class Storm:
         self._is_over = False
         self._blows: tuple[Callable[[], None], ...] = (
             *(self._kill, self._cut_power, self._cut_power, self._stall_broker, self._fail_disk, self._fail_disk),
-            *(self._slow_disk, self._slow_disk),
+            *(self._slow_disk, self._slow_disk, self._take_over, self._take_over),
             *(self._reset, self._reset, self._reset, self._darken, self._darken, self._slow_down, self._split),
             *(self._stall_client, self._stall_client, self._jump_clock),
             *crowd,
@@ -62,6 +65,7 @@ class Storm:
         self._host.set_faults(None)
         self._host.slowness = 1
         self._host.storage.files.power_cut_at(-1)
+        self._host.kill_superseded()
         self._world.network.slow_share = 0.0
         for link in self._world.network.links():
             if link.is_dark:
@@ -94,6 +98,31 @@ class Storm:
 
     def _stall_broker(self) -> None:
         self._host.stall(self._dice.choice((50, 500, 3_000, 10_000)))
+
+    def _take_over(self) -> None:
+        """Start a second broker, since nothing was heard of the first: it is paused, cut off, or all is well with it.
+
+        Cut off from its clients, or from the disk, which calls of it that are under way reach later.
+        """
+        host, dice = self._host, self._dice
+        former = host.process
+        if former is None:
+            return
+        self._count("second brokers")
+        if dice.random() < 0.5:
+            host.stall(dice.choice(PAUSES_MS))
+        if dice.random() < 0.5:
+            former.storage_back_us = self._world.scheduler.now_us + 1000 * dice.choice(PAUSES_MS)
+        if dice.random() < 0.3:
+            for link in former.links:
+                link.is_dark = True
+        fences = dice.random() < 0.8
+
+        def take_over() -> None:
+            if host.process is former and not self._is_over:
+                host.take_over(fences=fences)
+
+        self._world.scheduler.after(1000 * dice.randrange(LONGEST_SILENCE_MS), take_over)
 
     def _fail_disk(self) -> None:
         """Let writes fail for a while: on a full disk, or on a broken one."""

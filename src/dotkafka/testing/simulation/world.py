@@ -44,3 +44,8 @@ class World:
     """How often what has happened, by a word for it."""
     created: dict[str, int] = attrs.field(factory=dict)
     """Topics that stay, by name: the partitions that they have at least, as acknowledged."""
+
+    def acknowledge_topic(self, name: str, partitions: int) -> None:
+        """Note that a topic that stays has so many partitions from now on."""
+        self.created[name] = partitions
+        self.promises.never_goes_back(("partition count", name), partitions, self.scheduler.now_us)
