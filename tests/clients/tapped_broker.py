@@ -64,11 +64,10 @@ class TappedBroker:
 
     async def _end_connections(self) -> None:
         def tasks() -> set[asyncio.Task[Any]]:
-            """Those of connections, and asyncio's own for connections that it has just accepted."""
             return {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
 
-        # A server of CPython 3.11 that is closed loses the sockets that it has just accepted.
-        while accepting := tasks().difference(self._connections):
+        # A server of CPython 3.11 that is closed loses the sockets that it has just accepted, each with a task.
+        while accepting := {task for task in tasks() if "_accept_connection" in repr(task.get_coro())}:
             await asyncio.wait(accepting)
         self._server.close()
         self._has_broker.set()
