@@ -75,6 +75,13 @@ def is_closed(client: socket.socket) -> bool:
         return True
 
 
+def read_to_end(client: socket.socket) -> None:
+    """Read until the server has closed the connection, whatever it says before."""
+    with contextlib.suppress(ConnectionResetError):
+        while client.recv(1000):
+            pass
+
+
 def is_served(client: socket.socket, contexts: Contexts) -> bool:
     """Shake hands, and ask something."""
     with contexts.client.wrap_socket(client, server_hostname="127.0.0.1") as tls:
@@ -131,12 +138,44 @@ def test_a_handshake_that_fails_gives_its_place_back(
         client = connect(server)
         client.sendall(said)
         client.shutdown(socket.SHUT_WR)
-        while client.recv(1000):
-            pass
+        read_to_end(client)
         server.call(until_connected(server.server, 0))
         assert is_served(connect(server), contexts)
         server.call(until_connected(server.server, 0))
     assert len([record for record in caplog.records if record.levelno > logging.DEBUG]) <= 1
+
+
+@pytest.mark.parametrize(
+    ("said", "meaning"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: kafka\r\n\r\n", "it speaks HTTP (HTTP_REQUEST)"),
+        (REQUEST, "it does not speak TLS; Kafka clients do with security.protocol=SSL (WRONG_VERSION_NUMBER)"),
+    ],
+)
+def test_the_log_says_why_a_handshake_has_failed(
+    start: Any, connect: Any, said: bytes, meaning: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whose it was, and what OpenSSL's word for it means."""
+    with start() as server:
+        client = connect(server)
+        client.sendall(said)
+        host, port = client.getsockname()
+        read_to_end(client)
+        server.call(until_connected(server.server, 0))
+    assert caplog.messages == [f"the TLS handshake with {host} port {port} has failed: {meaning}"]
+
+
+def test_the_log_says_that_a_client_does_not_trust_us(
+    start: Any, connect: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What most often goes wrong with TLS."""
+    with start() as server:
+        client = connect(server)
+        with pytest.raises(ssl.SSLCertVerificationError):
+            ssl.create_default_context().wrap_socket(client, server_hostname="127.0.0.1")
+        server.call(until_connected(server.server, 0))
+    (message,) = caplog.messages
+    assert message.endswith("has failed: it does not trust our certificate (TLSV1_ALERT_UNKNOWN_CA)")
 
 
 @pytest.mark.parametrize("size", [1, 100])

@@ -22,7 +22,6 @@ from dotkafka.server.connections import Connections
 from dotkafka.server.driver import Driver
 from dotkafka.server.local_client import LocalClient
 from dotkafka.server.storage import Storage, directory_storage, memory_storage
-from dotkafka.server.tls import tell_failed_handshakes
 from dotkafka.server.tls_handshake import TlsHandshake
 
 if TYPE_CHECKING:
@@ -203,8 +202,6 @@ class Server:
             )
         except socket.gaierror as error:
             raise socket.gaierror(error.errno, error.strerror, self.host) from None
-        if self._tls is not None:
-            tell_failed_handshakes(self._tls)
         for address in dict.fromkeys(str(info[4][0]) for info in sorted(found, key=lambda info: info[0])):
             try:
                 listener = await loop.create_server(self._accepted, address, self.port, backlog=_BACKLOG)

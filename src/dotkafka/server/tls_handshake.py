@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from typing import TYPE_CHECKING, Final, cast
 
 from dotkafka.server.connection_protocol import peer_address
 
 if TYPE_CHECKING:
     import socket
-    import ssl
     from collections.abc import Callable
 
     from dotkafka.server.connection_protocol import ConnectionProtocol
@@ -25,6 +25,17 @@ _logger = logging.getLogger(__name__)
 
 TIMEOUT_S: Final = 10.0
 """How long a client may take for its part of the handshake."""
+
+_MEANINGS: Final = {
+    "HTTP_REQUEST": "it speaks HTTP",
+    "WRONG_VERSION_NUMBER": "it does not speak TLS; Kafka clients do with security.protocol=SSL",
+    "TLSV1_ALERT_UNKNOWN_CA": "it does not trust our certificate",
+    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "it does not accept our certificate, or the name of this host in it",
+    "PEER_DID_NOT_RETURN_A_CERTIFICATE": "it has sent no certificate",
+    "CERTIFICATE_VERIFY_FAILED": "we do not trust its certificate",
+    "NO_SHARED_CIPHER": "no cipher is common to both; or the server has no certificate",
+}
+"""OpenSSL's words for why a handshake failed, as seen by whoever runs the server."""
 
 
 class TlsHandshake(asyncio.Protocol):
@@ -93,7 +104,15 @@ class TlsHandshake(asyncio.Protocol):
             await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: self._new_protocol(self), accepted, ssl=self._context, ssl_handshake_timeout=TIMEOUT_S
             )
+        except ssl.SSLError as error:
+            _logger.warning("the TLS handshake with %s has failed: %s", self._peer, _meaning(error))
         except OSError as error:
-            _logger.debug("the TLS handshake with %s failed: %s", self._peer, error)
+            _logger.debug("the TLS handshake with %s has failed: %s", self._peer, error)
         finally:
             self._connections.leave(self)
+
+
+def _meaning(error: ssl.SSLError) -> str:
+    reason = error.reason or str(error)
+    meaning = _MEANINGS.get(reason)
+    return f"{meaning} ({reason})" if meaning else reason
