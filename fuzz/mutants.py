@@ -25,9 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from fuzz.instruments import INSTRUMENTS, Instrument
-from fuzz.more_planted_bugs import MORE_BUGS
-from fuzz.planted_bugs import BUGS as FIRST_BUGS
-from fuzz.planted_bugs import PlantedBug
+from fuzz.planted_bugs import BUGS, PlantedBug
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,7 +35,6 @@ SOURCE = PROJECT / "src"
 FOUND_NOTHING = 0
 FOUND_SOMETHING = 1
 LONGEST_RUN_S = 600
-BUGS = FIRST_BUGS + MORE_BUGS
 
 
 class Finding(NamedTuple):

@@ -1,4 +1,4 @@
-"""The enumeration finds mistakes, and shows each again by its number; `fuzz/planted_bugs.py` has many more."""
+"""The enumeration finds mistakes, and shows each again by its number; `fuzz/planted_bugs/` has many more."""
 
 import attrs
 import pytest

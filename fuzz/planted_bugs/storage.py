@@ -1,37 +1,16 @@
-"""Bugs that logs, databases and brokers have had, to be planted in this one: do the instruments find them?
-
-Each is a change of the source that is easily made and reads well. `python -m fuzz.mutants` plants them one by one.
-"""
+"""The write-ahead log, the checkpoint, and what becomes of them where two brokers have them."""
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
-from fuzz.instruments import CRASH_STATES, FAILING_CALLS, GROUPS, MODELS, RETENTION, SIMULATION, STORAGE, Instrument
-
-
-class Edit(NamedTuple):
-    """One place of the source, named by text that stands there once."""
-
-    file: str
-    """Below src/dotkafka."""
-    old: str
-    new: str
-
-
-class PlantedBug(NamedTuple):
-    """A bug, and which instrument is to be asked first."""
-
-    name: str
-    story: str
-    seen_by: Instrument
-    edits: tuple[Edit, ...]
-
+from fuzz.instruments import CRASH_STATES, FAILING_CALLS, SIMULATION, STORAGE
+from fuzz.planted_bugs.planted_bug import Edit, PlantedBug
 
 SYNC_OF_APPEND: Final = "        sync_for_good(self._file.sync, segment.name)\n        self._position += size\n"
 CHECKPOINT_BEGINS: Final = "        self._new_work.append(self._checkpointing)\n"
 
-BUGS: Final = (
+STORAGE_BUGS: Final = (
     # -- the write-ahead log --
     PlantedBug(
         "append-without-sync",
@@ -256,154 +235,50 @@ BUGS: Final = (
             ),
         ),
     ),
-    # -- the log --
+    # -- two brokers at once --
     PlantedBug(
-        "answer-before-the-sync",
-        "The broker answers a producer as soon as its batch is in memory.",
-        CRASH_STATES,
-        (
-            Edit(
-                "broker/shard.py",
-                "        if self.failure is not None:\n            waiter(self.failure)\n        elif",
-                "        waiter(self.failure)\n        return\n        if self.failure is not None:\n"
-                "            waiter(self.failure)\n        elif",
-            ),
-        ),
-    ),
-    PlantedBug(
-        "watermark-before-the-sync",
-        "Consumers are shown what a power cut may still take back.",
+        "former-owner-keeps-its-file",
+        "A new owner of the write-ahead log takes the lock over, and the old one goes on writing.",
         SIMULATION,
         (
             Edit(
-                "broker/shard.py",
-                "        flush.end_offsets[log] = log.log_end_offset\n",
-                "        flush.end_offsets[log] = log.log_end_offset\n"
-                "        log.advance_high_watermark(log.log_end_offset)\n",
+                "storage/wal_file.py",
+                '                self._end(Fenced, f"epoch {self.epoch} of',
+                '                _LOG.warning(f"epoch {self.epoch} of',
             ),
         ),
     ),
     PlantedBug(
-        "log-start-before-the-sync",
-        "A log start offset is told before it is durable, and goes back with a power cut.",
-        CRASH_STATES,
-        (
-            Edit(
-                "broker/shard.py",
-                "        flush.moved_starts[log] = max(offset, flush.moved_starts.get(log, 0))\n",
-                "        flush.moved_starts[log] = max(offset, flush.moved_starts.get(log, 0))\n"
-                "        log.increment_log_start_offset(offset)\n",
-            ),
-        ),
-    ),
-    PlantedBug(
-        "duplicates-forgotten-at-restart",
-        "The snapshot of a partition leaves its producers out: a retry over a restart is appended twice.",
-        CRASH_STATES,
-        (
-            Edit(
-                "log/snapshot.py",
-                "for producer_id, entry in sorted(snapshot.producers.items())},",
-                "for producer_id, entry in sorted(snapshot.producers.items())[:0]},",
-            ),
-        ),
-    ),
-    PlantedBug(
-        "duplicates-of-two-batches-only",
-        "Only a producer's last two batches are recognised, though it may have five in flight.",
-        CRASH_STATES,
-        (Edit("log/producer_state.py", "BATCHES_TO_RETAIN: Final = 5\n", "BATCHES_TO_RETAIN: Final = 2\n"),),
-    ),
-    PlantedBug(
-        "producer-epoch-goes-back",
-        "A producer that was fenced by a newer epoch writes again.",
-        MODELS,
-        (
-            Edit(
-                "log/producer_state.py",
-                "        if header.producer_epoch < entry.producer_epoch:\n",
-                "        if header.producer_epoch < entry.producer_epoch - 1:\n",
-            ),
-        ),
-    ),
-    PlantedBug(
-        "watermark-not-settled",
-        "An undecided transaction does not hold the last stable offset back.",
-        MODELS,
-        (
-            Edit(
-                "log/offsets.py",
-                "        if first_unstable_offset is not None and first_unstable_offset < stable:\n",
-                "        if first_unstable_offset is not None and first_unstable_offset > stable:\n",
-            ),
-        ),
-    ),
-    PlantedBug(
-        "retention-believes-the-clock",
-        "A wall clock that jumps ahead for a moment deletes records, and makes producers forgotten.",
-        RETENTION,
-        (
-            Edit(
-                "clock.py",
-                "min(self.wall_ms, since.wall_ms + self.monotonic_ms - since.monotonic_ms)",
-                "self.wall_ms",
-            ),
-        ),
-    ),
-    # -- groups --
-    PlantedBug(
-        "commit-answered-before-the-sync",
-        "A consumer is told that its offset is committed while it is in memory only.",
-        CRASH_STATES,
-        (
-            Edit(
-                "broker/groups.py",
-                "        if self._unsettled:\n            self._broker.shard.when_durable(lambda",
-                "        if self._unsettled > len(self._waiting):\n            self._broker.shard.when_durable(lambda",
-            ),
-        ),
-    ),
-    PlantedBug(
-        "timer-of-a-dead-member",
-        "The session of a member that has left goes on, and ends in the middle of another generation.",
-        GROUPS,
-        (
-            Edit(
-                "coordinator/classic/group.py",
-                "        self.pending_sync_members.discard(member_id)\n"
-                "        step.cancel(SessionDeadline(self.group_id, member_id))\n",
-                "        self.pending_sync_members.discard(member_id)\n",
-            ),
-        ),
-    ),
-    PlantedBug(
-        "generation-not-counted-up",
-        "A rebalance keeps the generation, so a member of the old one commits as if it still owned its partitions.",
-        GROUPS,
-        (
-            Edit(
-                "coordinator/classic/group.py", "        self.generation_id += 1\n", "        self.generation_id += 0\n"
-            ),
-        ),
-    ),
-    PlantedBug(
-        "groups-forget-their-members",
-        "A restarted coordinator does not know the members of a stable group.",
-        GROUPS,
-        (
-            Edit(
-                "coordinator/classic/group.py",
-                "            for member in self.members.values()\n        ]\n        value = GroupMetadataValue(",
-                "            for member in self.members.values()\n            if not member.assignment\n        ]\n"
-                "        value = GroupMetadataValue(",
-            ),
-        ),
-    ),
-    # -- fetching --
-    PlantedBug(
-        "session-forgets-where-it-is",
-        "A fetch session keeps the first offset that a client has asked for.",
+        "checkpoints-of-nobody",
+        "Checkpoints do not say whose they are: what a former owner had under way is saved over the new one's.",
         SIMULATION,
-        (Edit("broker/fetch_sessions.py", "                known.fetch_offset = partition.fetch_offset\n", ""),),
+        (
+            Edit("broker/shard.py", "            epoch=self._writer.epoch,\n", "            epoch=0,\n"),
+            Edit("broker/recovery.py", "Changes(epoch=writer.epoch, ", "Changes(epoch=0, "),
+        ),
+    ),
+    PlantedBug(
+        "former-owner-saves-once-more",
+        "A new owner fences the log alone: until its first checkpoint, the store takes one of the former owner.",
+        SIMULATION,
+        (
+            Edit(
+                "broker/recovery.py",
+                "        checkpoints.save(SHARD, Changes(epoch=writer.epoch, next_sequence=next_sequence))\n",
+                "",
+            ),
+        ),
+    ),
+    PlantedBug(
+        "fenced-broker-is-read",
+        "A broker that knows that another one writes goes on to serve what it remembers.",
+        SIMULATION,
+        (
+            Edit(
+                "broker/broker.py",
+                "        if isinstance(self.shard.failure, Fenced):\n",
+                "        if isinstance(self.shard.failure, Fenced) and index < 0:\n",
+            ),
+        ),
     ),
 )

@@ -1,56 +1,59 @@
-"""More bugs to be planted: with two brokers, in consumer groups, compaction and retention; see `fuzz.planted_bugs`."""
+"""Groups of both protocols, and what they commit."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from fuzz.instruments import CRASH_STATES, GROUPS, SIMULATION
-from fuzz.planted_bugs import Edit, PlantedBug
+from fuzz.planted_bugs.planted_bug import Edit, PlantedBug
 
-MORE_BUGS: Final = (
-    # -- two brokers at once --
+GROUP_BUGS: Final = (
+    # -- groups --
     PlantedBug(
-        "former-owner-keeps-its-file",
-        "A new owner of the write-ahead log takes the lock over, and the old one goes on writing.",
-        SIMULATION,
+        "commit-answered-before-the-sync",
+        "A consumer is told that its offset is committed while it is in memory only.",
+        CRASH_STATES,
         (
             Edit(
-                "storage/wal_file.py",
-                '                self._end(Fenced, f"epoch {self.epoch} of',
-                '                _LOG.warning(f"epoch {self.epoch} of',
+                "broker/groups.py",
+                "            if self._unsettled:\n",
+                "            if self._unsettled > 1:\n",
             ),
         ),
     ),
     PlantedBug(
-        "checkpoints-of-nobody",
-        "Checkpoints do not say whose they are: what a former owner had under way is saved over the new one's.",
-        SIMULATION,
-        (
-            Edit("broker/shard.py", "            epoch=self._writer.epoch,\n", "            epoch=0,\n"),
-            Edit("broker/recovery.py", "Changes(epoch=writer.epoch, ", "Changes(epoch=0, "),
-        ),
-    ),
-    PlantedBug(
-        "former-owner-saves-once-more",
-        "A new owner fences the log alone: until its first checkpoint, the store takes one of the former owner.",
-        SIMULATION,
+        "timer-of-a-dead-member",
+        "The session of a member that has left goes on, and ends in the middle of another generation.",
+        GROUPS,
         (
             Edit(
-                "broker/recovery.py",
-                "        checkpoints.save(SHARD, Changes(epoch=writer.epoch, next_sequence=next_sequence))\n",
-                "",
+                "coordinator/classic/group.py",
+                "        self.pending_sync_members.discard(member_id)\n"
+                "        step.cancel(SessionDeadline(self.group_id, member_id))\n",
+                "        self.pending_sync_members.discard(member_id)\n",
             ),
         ),
     ),
     PlantedBug(
-        "fenced-broker-is-read",
-        "A broker that knows that another one writes goes on to serve what it remembers.",
-        SIMULATION,
+        "generation-not-counted-up",
+        "A rebalance keeps the generation, so a member of the old one commits as if it still owned its partitions.",
+        GROUPS,
         (
             Edit(
-                "broker/broker.py",
-                "        if isinstance(self.shard.failure, Fenced):\n",
-                "        if isinstance(self.shard.failure, Fenced) and index < 0:\n",
+                "coordinator/classic/group.py", "        self.generation_id += 1\n", "        self.generation_id += 0\n"
+            ),
+        ),
+    ),
+    PlantedBug(
+        "groups-forget-their-members",
+        "A restarted coordinator does not know the members of a stable group.",
+        GROUPS,
+        (
+            Edit(
+                "coordinator/classic/group.py",
+                "            for member in self.members.values()\n        ]\n        value = GroupMetadataValue(",
+                "            for member in self.members.values()\n            if not member.assignment\n        ]\n"
+                "        value = GroupMetadataValue(",
             ),
         ),
     ),
@@ -148,45 +151,6 @@ MORE_BUGS: Final = (
                 "coordinator/offset_requests.py",
                 "                step.record(offset_tombstone(group.group_id, topic.name, index))\n",
                 "",
-            ),
-        ),
-    ),
-    # -- compaction and retention --
-    PlantedBug(
-        "older-value-kept",
-        "Of the records of a key, compaction keeps the first.",
-        CRASH_STATES,
-        (
-            Edit(
-                "log/compaction.py",
-                "                    self._newest[_fingerprint(record.key)] = record.offset\n",
-                "                    self._newest.setdefault(_fingerprint(record.key), record.offset)\n",
-            ),
-            Edit("log/compaction.py", "record.offset < self._newest", "record.offset > self._newest"),
-            Edit("log/compaction.py", "get(_fingerprint(record.key), -1)", "get(_fingerprint(record.key), 1 << 62)"),
-        ),
-    ),
-    PlantedBug(
-        "tombstone-gone-at-once",
-        "A tombstone goes with the first pass that sees it: a reader that is behind never hears that its key is gone.",
-        SIMULATION,
-        (
-            Edit(
-                "log/compaction.py",
-                "        return header.delete_horizon_ms is not None and header.delete_horizon_ms <= self._now_ms\n",
-                "        return header.delete_horizon_ms is None or header.delete_horizon_ms <= self._now_ms\n",
-            ),
-        ),
-    ),
-    PlantedBug(
-        "retention-goes-too-far",
-        "The batch that makes up the size to be kept is deleted too.",
-        CRASH_STATES,
-        (
-            Edit(
-                "log/retention.py",
-                "        excess_bytes -= extent_bytes\n        if excess_bytes >= 0 or",
-                "        excess_bytes -= extent_bytes\n        if excess_bytes > -extent_bytes or",
             ),
         ),
     ),
