@@ -19,6 +19,7 @@ SHOWN = {
     "embed_asyncio.py": "read: offset 4, hello 4",
     "embed_sync.py": "committed by the kitchen: 3 records",
     "fuzz_broker.py": "2000 requests, 0 findings",
+    "judge_clients.py": " operations, 0 findings",
     "pytest_example.py": "2 passed",
     "sqlite_storage.py": "from the file: b'letter 2'",
     "tls.py": "sent over TLS: offset 0",
