@@ -121,7 +121,8 @@ def test_ctrl_c_is_no_traceback(tmp_path: Path) -> None:
     with subprocess.Popen([*COMMAND, "decode", "--request", str(pipe)], stderr=subprocess.PIPE) as process:
         with pipe.open("wb"):  # which waits until it is opened for reading
             process.send_signal(signal.SIGINT)
-            _, complaint = process.communicate(timeout=TIMEOUT_S)
+        # The end of the pipe: a signal that comes just before a read begins is heard only after it.
+        _, complaint = process.communicate(timeout=TIMEOUT_S)
         assert process.returncode == 128 + signal.SIGINT
         assert not complaint
 

@@ -17,7 +17,6 @@ FOUND_IN_EVERY_RUN = (
     "duplicates-forgotten-at-restart",
     "commit-answered-before-the-sync",
     "member-epoch-in-memory-only",
-    "timer-of-a-dead-member",
 )
 
 
