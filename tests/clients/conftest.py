@@ -25,6 +25,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import pytest
 import trustme
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+from tests.clients.group_under_test import PARTITIONS, Group
 from tests.clients.tapped_broker import TappedBroker
 from tests.clients.toolchains import TOOLCHAINS
 
@@ -372,6 +373,22 @@ def create_topic(unique: Callable[[str], str]) -> Callable[..., str]:
         return topic
 
     return create
+
+
+@pytest.fixture
+def make_group(
+    client: Callable[[str], Client],
+    judged_address: Address,
+    create_topic: Callable[..., str],
+    unique: Callable[[str], str],
+) -> Callable[..., Group]:
+    """A group without members that is judged, and a topic of so many partitions; options are those of its members."""
+
+    def make(partitions: int = PARTITIONS, **options: Any) -> Group:
+        topic = create_topic(judged_address, partitions)
+        return Group(client, judged_address, topic, unique("group"), partitions, **options)
+
+    return make
 
 
 @pytest.fixture

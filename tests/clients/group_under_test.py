@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from tests.clients.conftest import Address, Client, Program, Record
 
 PARTITIONS = 6
+TIMES = {"session_timeout_ms": 6000, "heartbeat_interval_ms": 300}
+"""Of members of classic groups, unless a test says otherwise."""
 
 
 def assigned(member: Program) -> list[int]:
@@ -51,7 +53,7 @@ class Group:
         self.topic = topic
         self.group = group
         self.partitions = partitions
-        self.options = {"topic": topic, "group": group, "auto_commit": False} | options
+        self.options = {"topic": topic, "group": group, "auto_commit": False} | TIMES | options
         self.sent: list[Record] = []
         self.members: list[Program] = []
 

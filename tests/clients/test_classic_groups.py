@@ -20,24 +20,7 @@ if TYPE_CHECKING:
     from tests.clients.conftest import Client, Record, Server
     from tests.clients.tapped_broker import TappedBroker
 
-TIMES = {"session_timeout_ms": 6000, "heartbeat_interval_ms": 300}
 TIMEOUT_S = 20.0
-
-
-@pytest.fixture
-def make_group(
-    client: Callable[[str], Client],
-    judged_address: Address,
-    create_topic: Callable[..., str],
-    unique: Callable[[str], str],
-) -> Callable[..., Group]:
-    """A group without members, and a topic of so many partitions."""
-
-    def make(partitions: int = PARTITIONS, **options: Any) -> Group:
-        topic = create_topic(judged_address, partitions)
-        return Group(client, judged_address, topic, unique("group"), partitions, **TIMES | options)
-
-    return make
 
 
 def test_members_of_all_libraries(

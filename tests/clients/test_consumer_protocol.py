@@ -6,7 +6,7 @@ broker, and groups that go from one protocol to the other, each with every recor
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from confluent_kafka import ConsumerGroupState, ConsumerGroupType
@@ -33,14 +33,9 @@ TIMEOUT_S = 20.0
 
 
 @pytest.fixture
-def group(
-    client: Callable[[str], Client],
-    judged_address: Address,
-    create_topic: Callable[..., str],
-    unique: Callable[[str], str],
-) -> Group:
+def group(make_group: Callable[..., Group]) -> Group:
     """A group without members, and a topic of six partitions."""
-    return Group(client, judged_address, create_topic(judged_address, PARTITIONS), unique("group"), protocol="consumer")
+    return make_group(protocol="consumer")
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
@@ -155,12 +150,7 @@ def test_upgrade_and_downgrade(
     assignor: str,
 ) -> None:
     """Members are replaced one by one by those of the other protocol, and then back."""
-    classic: dict[str, Any] = {
-        "protocol": "classic",
-        "assignor": assignor,
-        "session_timeout_ms": 6000,
-        "heartbeat_interval_ms": 300,
-    }
+    classic = {"protocol": "classic", "assignor": assignor}
     admin = AdminClient({"bootstrap.servers": group.address.bootstrap})
 
     def kind() -> tuple[ConsumerGroupType, ConsumerGroupState]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.clients.group_under_test import PARTITIONS, committed, is_shared
+from tests.clients.group_under_test import PARTITIONS, is_shared
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.clients.conftest import Address, Client, Program, Record
+    from tests.clients.conftest import Program, Record
+    from tests.clients.group_under_test import Group
 
 MEMBERS = {
     "kafkajs": ("kafkajs", {}),
@@ -33,60 +34,35 @@ MEMBERS = {
 
 @pytest.mark.parametrize("name", MEMBERS)
 def test_members_share_join_and_die(
-    client: Callable[[str], Client],
-    judged_address: Address,
-    create_topic: Callable[..., str],
-    unique: Callable[[str], str],
+    make_group: Callable[..., Group],
     make_records: Callable[..., list[Record]],
     assert_all_once_in_order: Callable[..., None],
     name: str,
 ) -> None:
     """Two members share the partitions, a third takes its part, one is killed and the others take over."""
     library, options = MEMBERS[name]
-    program, producer = client(library), client("confluent_kafka")
-    topic, group = create_topic(judged_address, PARTITIONS), unique("group")
-    sent: list[Record] = []
+    group = make_group(**options)
 
-    def join() -> Program:
-        return program.start(
-            "member",
-            judged_address,
-            **options,
-            topic=topic,
-            group=group,
-            auto_commit=False,
-            session_timeout_ms=6000,
-            heartbeat_interval_ms=300,
-        )
-
-    def send(prefix: str) -> None:
-        records = make_records(60, PARTITIONS, prefix)
-        sent.extend(records)
-        producer.run("produce", judged_address, topic=topic, batches=[records])
-
-    def assert_all_read(members: list[Program]) -> None:
-        everything = dict.fromkeys(range(PARTITIONS), len(sent) // PARTITIONS)
-        members[-1].wait_until(lambda: committed(members) == everything)
-        received = [event for member in members for event in member.of("record")]
-        # Members print independently of each other: order counts within a partition, and there offsets tell it.
-        assert_all_once_in_order(sent, sorted(received, key=lambda event: (event["partition"], event["offset"])))
-        for member in members:
+    def assert_all_read() -> None:
+        group.wait_until_read(group.members[-1])
+        assert_all_once_in_order(group.sent, group.received())
+        for member in group.members:
             assert_offsets_rise(member)
 
-    first, second = join(), join()
+    first, second = group.join(library), group.join(library)
     second.wait_until(lambda: is_shared([first, second]))
-    send("two")
-    assert_all_read([first, second])
+    group.send(make_records(60, PARTITIONS, "two"))
+    assert_all_read()
 
-    third = join()
+    third = group.join(library)
     third.wait_until(lambda: is_shared([first, second, third]))
-    send("three")
-    assert_all_read([first, second, third])
+    group.send(make_records(60, PARTITIONS, "three"))
+    assert_all_read()
 
     second.kill()
-    send("after the kill")
+    group.send(make_records(60, PARTITIONS, "after the kill"))
     third.wait_until(lambda: is_shared([first, third]))
-    assert_all_read([first, second, third])
+    assert_all_read()
 
     third.stop()
     first.wait_until(lambda: is_shared([first]))

@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from tests.clients.group_under_test import Group, is_shared
+from tests.clients.group_under_test import is_shared
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.clients.conftest import Address, Client, Record
+    from tests.clients.conftest import Record
+    from tests.clients.group_under_test import Group
 
-TIMES = {"session_timeout_ms": 6000, "heartbeat_interval_ms": 300}
 WAIT_S = 80.0
 
 
@@ -47,24 +47,19 @@ CROWDS = {
 
 @pytest.mark.parametrize("name", CROWDS)
 def test_many_members(
-    client: Callable[[str], Client],
-    judged_address: Address,
-    create_topic: Callable[..., str],
-    unique: Callable[[str], str],
+    make_group: Callable[..., Group],
     make_records: Callable[..., list[Record]],
     assert_all_once_in_order: Callable[..., None],
     name: str,
 ) -> None:
     """Twenty, fifteen, seventeen; after each change there are records for all of them."""
     crowd = CROWDS[name]
-    partitions = 2 * crowd.size
-    topic = create_topic(judged_address, partitions)
-    group = Group(client, judged_address, topic, unique("group"), partitions, **TIMES, **crowd.options)
+    group = make_group(2 * crowd.size, **crowd.options)
     members = [group.join(crowd.library) for _ in range(crowd.size)]
 
     def settle(prefix: str) -> None:
-        members[-1].wait_until(lambda: is_shared(members, partitions), WAIT_S)
-        group.send(make_records(4 * partitions, partitions, prefix))
+        members[-1].wait_until(lambda: is_shared(members, group.partitions), WAIT_S)
+        group.send(make_records(4 * group.partitions, group.partitions, prefix))
         group.wait_until_read(members[-1])
 
     settle("all")
