@@ -7,24 +7,12 @@ with `checkpoint_` or `tail_` are dotkafka's own.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
-from dotkafka.coordinator.config import GroupConfig, whole_number
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-
-def _of_kind(kind: type, what: str) -> Callable[[Any, Any, object], None]:
-    """The check that a value is of a type, which has a name for people."""
-
-    def check(_config: Any, attribute: Any, value: object) -> None:
-        if not isinstance(value, kind):
-            raise TypeError(f"{attribute.name} must be {what}, not {value!r}")
-
-    return check
+from dotkafka.coordinator.config import GroupConfig
+from dotkafka.validation import of_kind, whole_number
 
 
 def _are_texts(_config: Any, attribute: Any, value: Mapping[Any, Any]) -> None:
@@ -46,7 +34,7 @@ class BrokerConfig:
     by.
     """
 
-    auto_create_topics_enable: bool = attrs.field(default=True, validator=_of_kind(bool, "True or False"))
+    auto_create_topics_enable: bool = attrs.field(default=True, validator=of_kind(bool, "True or False"))
     """Whether Metadata for an unknown topic creates it, if the client allows it too."""
     num_partitions: int = whole_number(1, at_least=1)
     """Partitions of a topic that is created without a number."""
@@ -95,7 +83,7 @@ class BrokerConfig:
     log_cleaner_io_buffer_size: int = whole_number(524_288, at_least=1)
     """How many bytes of a partition compaction reads, and writes, at once; a larger batch is taken alone."""
     default_topic_configs: dict[str, str] = attrs.field(
-        factory=dict, validator=[_of_kind(Mapping, "a mapping"), _are_texts]
+        factory=dict, validator=[of_kind(Mapping, "a mapping"), _are_texts]
     )
     """Values for topic settings that a topic does not set itself, by the topic setting's name, such as
     `retention.ms`.
@@ -105,7 +93,7 @@ class BrokerConfig:
     """Partitions of `__consumer_offsets`. Kafka's default is 50, to spread groups over brokers; here one broker has
     them all.
     """
-    group: GroupConfig = attrs.field(factory=GroupConfig, validator=_of_kind(GroupConfig, "a dotkafka.GroupConfig"))
+    group: GroupConfig = attrs.field(factory=GroupConfig, validator=of_kind(GroupConfig, "a dotkafka.GroupConfig"))
     """Settings of the group coordinator."""
 
     metadata_log_max_record_bytes_between_snapshots: int = whole_number(20 * 1024 * 1024, at_least=1)

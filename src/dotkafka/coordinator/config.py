@@ -6,6 +6,8 @@ from typing import Any, Final, NamedTuple
 
 import attrs
 
+from dotkafka.validation import whole_number
+
 MAX_ASSIGNMENT_INTERVAL_MS: Final = 15_000
 """The longest interval between assignments that a group may have of its own."""
 
@@ -35,21 +37,6 @@ class ConsumerGroupTimes(NamedTuple):
     session_timeout_ms: int
     heartbeat_interval_ms: int
     assignment_interval_ms: int
-
-
-def whole_number(default: int, *, at_least: int | None = None, at_most: int | None = None) -> int:
-    """A setting that is a whole number within bounds; what breaks them is a TypeError or a ValueError."""
-
-    def check(_config: Any, attribute: Any, value: object) -> None:
-        if not isinstance(value, int):
-            raise TypeError(f"{attribute.name} must be a whole number, not {value!r}")
-        if at_least is not None and value < at_least:
-            raise ValueError(f"{attribute.name} must be {at_least} or more, not {value}")
-        if at_most is not None and value > at_most:
-            raise ValueError(f"{attribute.name} must be {at_most} or less, not {value}")
-
-    number: int = attrs.field(default=default, validator=check)
-    return number
 
 
 def _in_range_of(minimum: str, maximum: str) -> Any:

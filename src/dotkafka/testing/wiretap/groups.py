@@ -135,7 +135,7 @@ class GroupCalls:
         return [
             Partition(name, index)
             for topic in topics
-            if (name := self._scene.name_of(None, topic.topic_id)) is not None
+            if (name := self._scene.name_of(None, topic.topic_id))
             for index in topic.partitions
         ]
 
@@ -171,8 +171,8 @@ class GroupCalls:
         commits: dict[Partition, Commit] = {}
         for topic in request.topics:
             name = self._scene.name_of(topic.name, topic.topic_id)
-            for partition in topic.partitions if name is not None else ():
-                position = Position(name or "", partition.partition_index, partition.committed_offset)
+            for partition in topic.partitions if name else ():
+                position = Position(name, partition.partition_index, partition.committed_offset)
                 commits[Partition(*position[:2])] = self._scene.history.begin(
                     Commit(member, group, [position], generation=generation if generation >= 0 else None)
                 )
@@ -223,8 +223,8 @@ class GroupCalls:
 
         return Call(answered, commits.values())
 
-    def _end_commit(self, commits: dict[Partition, Commit], name: str | None, partition: Any) -> None:
-        commit = commits.get(Partition(name or "", partition.partition_index))
+    def _end_commit(self, commits: dict[Partition, Commit], name: str, partition: Any) -> None:
+        commit = commits.get(Partition(name, partition.partition_index))
         if commit is not None:
             self._scene.end(commit, partition.error_code)
 
@@ -233,7 +233,7 @@ class GroupCalls:
         began = self._scene.history.now()
 
         def answered(response: OffsetFetchResponse) -> None:
-            found: list[tuple[str, str | None, Any]] = [
+            found: list[tuple[str, str, Any]] = [
                 (request.group_id, topic.name, partition)
                 for topic in response.topics
                 for partition in topic.partitions
@@ -247,7 +247,7 @@ class GroupCalls:
                 for partition in topic.partitions
             ]
             for group_id, name, partition in found:
-                if name is not None and partition.error_code == ErrorCode.NONE:
+                if name and partition.error_code == ErrorCode.NONE:
                     position = Position(name, partition.partition_index, partition.committed_offset)
                     self._scene.history.add(Committed(client, group_id, [position]), began=began)
 

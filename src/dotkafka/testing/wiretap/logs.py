@@ -71,7 +71,7 @@ class LogCalls:
                 for record in self._read(client, partition.records)
             ]
             for topic in request.topic_data
-            if (name := self._scene.name_of(topic.name, topic.topic_id)) is not None
+            if (name := self._scene.name_of(topic.name, topic.topic_id))
             for partition in topic.partition_data
         }
         everything = [send for those in sends.values() for send in those]
@@ -81,7 +81,7 @@ class LogCalls:
 
         def answered(response: ProduceResponse) -> None:
             for topic in response.responses:
-                name = self._scene.name_of(topic.name, topic.topic_id) or ""
+                name = self._scene.name_of(topic.name, topic.topic_id)
                 for partition in topic.partition_responses:
                     for number, send in enumerate(sends.pop(Partition(name, partition.index), ())):
                         offset = partition.base_offset + number if partition.base_offset >= 0 else None
@@ -128,8 +128,8 @@ class LogCalls:
                 self._sessions[response.session_id] = places
             for topic in response.responses:
                 name = self._scene.name_of(topic.topic, topic.topic_id)
-                for data in topic.partitions if name is not None else ():
-                    place = Partition(name or "", data.partition_index)
+                for data in topic.partitions if name else ():
+                    place = Partition(name, data.partition_index)
                     if data.error_code == ErrorCode.NONE and place in places:
                         self._fetched(Poll(client, began=began, read_committed=reads_committed), place, data, places)
 
@@ -142,12 +142,12 @@ class LogCalls:
             places.update(self._sessions.get(request.session_id, {}))
         for forgotten in request.forgotten_topics_data:
             name = self._scene.name_of(forgotten.topic, forgotten.topic_id)
-            for index in forgotten.partitions if name is not None else ():
-                places.pop(Partition(name or "", index), None)
+            for index in forgotten.partitions if name else ():
+                places.pop(Partition(name, index), None)
         for topic in request.topics:
             name = self._scene.name_of(topic.topic, topic.topic_id)
-            for partition in topic.partitions if name is not None else ():
-                places[Partition(name or "", partition.partition)] = partition.fetch_offset
+            for partition in topic.partitions if name else ():
+                places[Partition(name, partition.partition)] = partition.fetch_offset
         return places
 
     def _fetched(self, poll: Poll, partition: Partition, data: PartitionData, places: dict[Partition, int]) -> None:
@@ -230,7 +230,7 @@ class LogCalls:
         deletions: dict[str, Operation] = {}
         for given, topic_id in named:
             name = self._scene.name_of(given, topic_id)
-            if name is not None and name not in deletions:
+            if name and name not in deletions:
                 deletions[name] = self._scene.history.begin(DeleteTopic(client, name))
 
         def answered(response: DeleteTopicsResponse) -> None:

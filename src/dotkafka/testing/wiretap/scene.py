@@ -54,10 +54,10 @@ class Scene:
     internal: set[str] = attrs.field(factory=set)
     """Topics that the broker writes itself."""
 
-    def name_of(self, name: str | None, topic_id: bytes) -> str | None:
-        """Return the name of a topic that goes by either; None if the id was never explained, or it is internal."""
-        found = name or self.names.get(bytes(topic_id))
-        return None if found in self.internal else found
+    def name_of(self, name: str | None, topic_id: bytes) -> str:
+        """Return the name of a topic that goes by either; empty if the id was never explained, or it is internal."""
+        found = name or self.names.get(bytes(topic_id), "")
+        return "" if found in self.internal else found
 
     def metadata(self, _client: str, _request: object) -> Call:
         """Metadata: what topics there are."""
