@@ -51,6 +51,7 @@ async function member() {
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) =>
     emit({ event: "assigned", partitions: Object.values(payload.memberAssignment).flat().sort((a, b) => a - b) }),
   );
+  consumer.on(consumer.events.CRASH, ({ payload }) => emit({ event: "crashed", error: String(payload.error) }));
   let received = 0;
   let enough;
   const hasEnough = new Promise((resolve) => (enough = resolve));
