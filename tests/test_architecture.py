@@ -74,8 +74,8 @@ def test_other_names_do_not():
 
 
 @pytest.mark.parametrize("module", modules())
-def test_every_module_can_be_imported_alone_and_says_what_it_is(module):
-    """Each has a docstring, and importing it does nothing that a second import would notice."""
+def test_every_module_says_what_it_is(module):
+    """Each can be imported, and has a docstring."""
     if module == "__main__.py":
         return
     assert import_module("dotkafka." + module.removesuffix(".py").replace("/", ".")).__doc__

@@ -117,13 +117,60 @@ def test_failed_storage_ends_waiting_answers(client, running, machine):
     running.advance(1_000_000)
 
 
-def test_a_session_ends_while_storage_accepts_nothing(client, running, machine, batch):
-    """What time brings about cannot be refused: its records wait for storage, and a restart finds them."""
+def heartbeat(client, joined):
+    """Say that a member is alive, and return the error."""
+    request = HeartbeatRequest(group_id="g", generation_id=joined.generation_id, member_id=joined.member_id)
+    return client.call(HEARTBEAT, 3, request).error_code
+
+
+def test_no_session_ends_while_storage_accepts_nothing(client, running, machine, batch):
+    """Heartbeats are refused on a full disk; once there is space, the same members go on in the same generation."""
+    client.create_topic("t")
+    joined = client.join(session_timeout_ms=10_000)
+    client.sync(joined)
+    machine.wal.errors += [StorageUnavailable("no space")] * 1000
+    client.send(PRODUCE, 9, client.produce_request("t", batch(b"a")))
+    running.settle()
+    running.advance(60_000)
+    assert not running.broker.shard.is_writable
+    other = running.connect()
+    assert heartbeat(other, joined) == ErrorCode.COORDINATOR_NOT_AVAILABLE
+    machine.wal.errors.clear()
+    running.advance(1_000)
+    assert heartbeat(other, joined) == ErrorCode.NONE
+    running.advance(10_000)
+    assert heartbeat(other, joined) == ErrorCode.UNKNOWN_MEMBER_ID
+
+
+def test_no_session_ends_while_an_answer_waits_for_the_disk(client, running):
+    """A member that commits, and is not answered for a minute, is alive; with an answer, it has to show it again."""
+    client.create_topic("t")
+    joined = client.join(session_timeout_ms=10_000)
+    client.sync(joined)
+    commit = commit_request(1)
+    commit.generation_id_or_member_epoch = joined.generation_id
+    commit.member_id = joined.member_id
+    client.send(OFFSET_COMMIT, 8, commit)
+    (append,) = running.take_work()
+    for _ in range(60):
+        running.advance(1_000)
+    assert running.broker.groups.next_deadline_ms() is None
+    running.run(append)
+    running.advance(8_000)
+    assert heartbeat(running.connect(), joined) == ErrorCode.NONE
+    running.advance(10_000)
+    assert heartbeat(running.connect(), joined) == ErrorCode.UNKNOWN_MEMBER_ID
+
+
+def test_what_time_brings_about_waits_for_storage(client, running, machine, batch):
+    """It cannot be refused: its records wait until they are accepted, and a restart finds them."""
     client.create_topic("t")
     client.join(session_timeout_ms=10_000)
+    running.advance(9_500)
     machine.wal.errors += [StorageUnavailable("no space")] * 200
     client.send(PRODUCE, 9, client.produce_request("t", batch(b"a")))
-    running.advance(11_000)
+    running.settle()
+    running.advance(700)
     assert not running.broker.shard.is_writable
     machine.wal.errors.clear()
     running.advance(1_000)

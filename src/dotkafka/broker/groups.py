@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
+from dotkafka.clock import Instant
 from dotkafka.coordinator.group_coordinator import GroupCoordinator
 from dotkafka.coordinator.group_records import decode_record, encode_key, encode_value, group_of
 from dotkafka.coordinator.refusals import GroupRequest, refuse
@@ -120,26 +121,34 @@ class Groups:
             return
         self._waiting[reply_to or exchange] = exchange
         context = RequestContext(exchange.version, exchange.client_id, f"/{exchange.connection.peer_host}")
-        self._apply(self._coordinator.handle(request, context, reply_to or exchange, self._broker.now))
+        self._apply(self._coordinator.handle(request, context, reply_to or exchange, self._now()))
 
     def on_topics_deleted(self, names: Collection[str]) -> None:
         """Forget what was committed for topics that are no more."""
-        self._apply(self._coordinator.on_topics_deleted(names, self._broker.now))
+        self._apply(self._coordinator.on_topics_deleted(names, self._now()))
 
     def handle_timeouts(self) -> None:
         """Do what is due: sessions, rebalances, expired offsets."""
         if self._broker.shard.failure is None:
-            self._apply(self._coordinator.handle_timeouts(self._broker.now))
+            self._apply(self._coordinator.handle_timeouts(self._now()))
 
     def next_deadline_ms(self) -> int | None:
         """Return when `handle_timeouts` is due, on the monotonic clock."""
-        return self._coordinator.next_deadline_ms() if self._broker.shard.failure is None else None
+        deadline_ms = self._coordinator.next_deadline_ms()
+        if deadline_ms is None or self._broker.shard.failure is not None:
+            return None
+        return self._broker.shard.stalls.moment_of(deadline_ms)
 
     def give_up(self) -> None:
         """Let nobody wait for a coordinator that can write no more: close the connections of those who do."""
         waiting, self._waiting = self._waiting, {}
         for exchange in waiting.values():
             exchange.close_connection()
+
+    def _now(self) -> Instant:
+        """Return the time that counts for groups: it stands still in stalls."""
+        now = self._broker.now
+        return Instant(now.monotonic_ms - self._broker.shard.stalls.total_ms(now.monotonic_ms), now.wall_ms)
 
     def _can_read(self, request: GroupRequest) -> bool:
         """Tell whether a request asks only for what is durable: that is served on a full disk too."""
@@ -216,7 +225,7 @@ class Groups:
 
     def finish_replay(self) -> None:
         """All has been replayed: the sessions of loaded members begin now."""
-        self._coordinator.finish_replay(self._broker.now)
+        self._coordinator.finish_replay(self._now())
 
 
 def group_partition(group_id: str, partition_count: int) -> int:

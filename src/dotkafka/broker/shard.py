@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from dotkafka.broker import wal_entry
 from dotkafka.broker.flush import Flush
+from dotkafka.broker.stalls import Stalls
 from dotkafka.broker.storage_work import (
     AppendWork,
     CheckpointWork,
@@ -82,6 +83,8 @@ class Shard:
         self.logs: dict[TopicIdPartition, PartitionLog] = {}
         self.failure: StorageError | None = None
         """Why nothing is written any more, once that is so."""
+        self.stalls = Stalls()
+        """Of its L1."""
         self._writer = writer
         self._checkpoints = checkpoints
         self._inline = not durable
@@ -340,6 +343,7 @@ class Shard:
             return
         if len(self._flushes) == 1:
             self._flushes.append(Flush())
+        self.stalls.begin_entry(now.monotonic_ms)
         self._appending = AppendWork(self._writer, flush.parts, inline=self._inline)
         self._new_work.append(self._appending)
 
@@ -359,6 +363,7 @@ class Shard:
         if self._retry_at_ms is not None:
             logger.warning("storage accepts writes again")
             self._retry_at_ms = None
+        self.stalls.end_entry(now.monotonic_ms)
         self._durable_sequence = work.sequence
         self._flushed(self._flushes.popleft(), now)
 
