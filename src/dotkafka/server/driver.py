@@ -8,7 +8,7 @@ flush that makes them durable begins, so that they share it.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from dotkafka.server.storage_threads import StorageThreads
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from dotkafka.clock import Clock, Instant
 
 _logger = logging.getLogger(__name__)
+
+LATE_MS: Final = 100
+"""How far behind a deadline the loop has stood still: its program has kept it busy, or the machine slept."""
 
 
 class ResponseSender(Protocol):
@@ -45,6 +48,8 @@ class Driver:
         self._timer_deadline_ms = 0
         self._deadline_ms: int | None = None
         """The broker's next one as of the last step."""
+        self._is_catching_up = False
+        """Whether what has come in while the loop stood still is being read, before anybody's time is up."""
         self._idle: asyncio.Future[None] | None = None
         self.failed: asyncio.Future[Exception] = loop.create_future()
         """Done when a bug of ours has left the broker in a state that nobody knows: no more steps are taken."""
@@ -77,6 +82,7 @@ class Driver:
     def stop(self, timeout_s: float) -> bool:
         """Take no more steps, and end the threads; return whether they ended in time. Blocks."""
         self._is_scheduled = True
+        self._is_catching_up = False
         if self._timer is not None:
             self._timer.cancel()
         return self._threads.stop(timeout_s)
@@ -100,8 +106,16 @@ class Driver:
 
     def _step(self) -> None:
         self._is_scheduled = False
+        self._take_step()
+
+    def _catch_up(self) -> None:
+        if self._is_catching_up:
+            self._take_step(has_caught_up=True)
+            self._is_catching_up = False
+
+    def _take_step(self, *, has_caught_up: bool = False) -> None:
         try:
-            self._take_step()
+            self._move_on(has_caught_up=has_caught_up)
         except Exception as error:  # noqa: BLE001 (whatever it is, it is told)
             self._fail(error)
 
@@ -109,6 +123,7 @@ class Driver:
         """Stand still for good, and let nobody wait: what is acknowledged is durable, and a start finds it."""
         _logger.critical("the broker has failed, and serves nobody any more", exc_info=error)
         self._is_scheduled = True
+        self._is_catching_up = False
         if self._timer is not None:
             self._timer.cancel()
         if self._idle is not None and not self._idle.done():
@@ -120,10 +135,10 @@ class Driver:
             connection.is_closing = True
             sender.send_responses(now)
 
-    def _take_step(self) -> None:
+    def _move_on(self, *, has_caught_up: bool) -> None:
         now = self.clock.now()
         try:
-            if self._deadline_ms is not None and self._deadline_ms <= now.monotonic_ms:
+            if has_caught_up or self._is_time_up(now):
                 self.broker.handle_timeouts(now)
             while self._start_work(now) | self._send_responses(now):
                 pass
@@ -131,6 +146,20 @@ class Driver:
             self._arm_timer(now)
         if self._idle is not None and not self._idle.done() and self.broker.is_idle:
             self._idle.set_result(None)
+
+    def _is_time_up(self, now: Instant) -> bool:
+        """Tell whether a deadline has come, and nobody can say any more that he has met it.
+
+        When the loop has stood still, heartbeats wait in sockets that it will read in its next turn only.
+        """
+        if self._is_catching_up or self._deadline_ms is None or now.monotonic_ms < self._deadline_ms:
+            return False
+        if now.monotonic_ms < self._deadline_ms + LATE_MS:
+            return True
+        # What is called soon comes before what the next turn reads, and so what that calls soon after it.
+        self._is_catching_up = True
+        self._loop.call_soon(self._loop.call_soon, self._catch_up)
+        return False
 
     def _start_work(self, now: Instant) -> bool:
         works = self.broker.take_work(now)
