@@ -64,13 +64,18 @@ class Kill(NamedTuple):
 
 
 def kills(chance: random.Random) -> Iterator[Kill]:
-    """Yield kills without end: three at points, each in its turn, then one at any moment."""
+    """Yield kills without end: three at points, each in its turn, then one at any moment.
+
+    After a clean stop there is nothing in L1 to be read, so something is left there for a death in the middle of that.
+    """
     while True:
         points = list(POINTS)
         chance.shuffle(points)
         for number, point in enumerate(points):
             if number % 3 == 2:
                 yield Kill(chance.choice(MOMENTS))
+            if point == "in read":
+                yield Kill("after append")
             is_frequent = "append" in point
             most = 1 if point in {*START_POINTS, *STOP_POINTS} else OFTEN if is_frequent else 3
             yield Kill(point, chance.randint(1, most))
