@@ -75,7 +75,7 @@ class Producer(Client):
         self._interval_ms = interval_ms
         self._made = 0
         self._has_recovered = False
-        """Whether something was acknowledged since all has healed."""
+        """Whether something that it has sent since all has healed was acknowledged."""
 
     def partitions(self) -> list[tuple[str, int]]:
         """Return the partitions there are of its topics, as far as it knows."""
@@ -149,7 +149,7 @@ class Producer(Client):
         for index, send in enumerate(sends):
             self.world.history.ok(send, offset=answer.base_offset + index)
         self.world.counts["records acknowledged"] += len(sends)
-        self._has_recovered |= self.world.phase >= Phase.HEALING
+        self._has_recovered |= sends[0].began > self.world.healed_us
 
     def wait_for_next(self) -> Flow[None]:
         """Pause before the next batch; find out when it is time to finish."""

@@ -139,6 +139,7 @@ class Simulation:
         world.scheduler.run_until(self._check_errors, world.scheduler.now_us + self._storm_ms * 1000)
         self._storm.end()
         world.trace.note("everything heals")
+        world.healed_us = world.scheduler.now_us
         world.history.add(Healed("storm"))
         self._come_to(Phase.HEALING, (Producer, Admin))
         self._come_to(Phase.DRAINING, (Reader, GroupMember, GroupAdmin))

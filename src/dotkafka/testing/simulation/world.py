@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -40,6 +41,8 @@ class World:
     history: History
     promises: Promises
     phase: Phase = Phase.STORM
+    healed_us: float = math.inf
+    """When everything has healed."""
     counts: Counter[str] = attrs.field(factory=Counter)
     """How often what has happened, by a word for it."""
     created: dict[str, int] = attrs.field(factory=dict)
