@@ -29,6 +29,12 @@ def commit_request(offset):
     return OffsetCommitRequest(group_id="g", topics=[OffsetCommitRequestTopic(name="t", partitions=[partition])])
 
 
+def heartbeat(client, joined):
+    """Say that a member is alive, and return the error."""
+    request = HeartbeatRequest(group_id="g", generation_id=joined.generation_id, member_id=joined.member_id)
+    return client.call(HEARTBEAT, 3, request).error_code
+
+
 @pytest.mark.parametrize(
     ("group_id", "java_hash"),
     # What Java's "…".hashCode() gives.
@@ -110,17 +116,9 @@ def test_failed_storage_ends_waiting_answers(client, running, machine):
     )
     running.settle()
     assert client.is_closed_by_broker
-    alive = HeartbeatRequest(group_id="g", generation_id=joined.generation_id, member_id=joined.member_id)
-    answer = running.connect().call(HEARTBEAT, 3, alive)
-    assert answer.error_code == ErrorCode.COORDINATOR_NOT_AVAILABLE
+    assert heartbeat(running.connect(), joined) == ErrorCode.COORDINATOR_NOT_AVAILABLE
     assert running.broker.next_deadline_ms() is None
     running.advance(1_000_000)
-
-
-def heartbeat(client, joined):
-    """Say that a member is alive, and return the error."""
-    request = HeartbeatRequest(group_id="g", generation_id=joined.generation_id, member_id=joined.member_id)
-    return client.call(HEARTBEAT, 3, request).error_code
 
 
 def test_no_session_ends_while_storage_accepts_nothing(client, running, machine, batch):

@@ -35,7 +35,7 @@ class Stalls:
         stalled_ms = self.total_ms(now_ms) - self._past_ms
         if stalled_ms:
             logger.warning(
-                "the write-ahead log has kept everybody waiting for %.1f s: members of groups have that much longer",
+                "the write-ahead log has kept everybody waiting for %.1f s; groups have stood still meanwhile",
                 (stalled_ms + PATIENCE_MS) / 1000,
             )
             self._past_ms += stalled_ms

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 LATE_MS: Final = 100
-"""How far behind a deadline the loop has stood still: its program has kept it busy, or the machine slept."""
+"""From how far behind a deadline on the loop has stood still: its program kept it busy, or the machine slept."""
 
 
 class ResponseSender(Protocol):
@@ -70,6 +70,11 @@ class Driver:
             self._is_scheduled = True
             self._loop.call_soon(self._step)
 
+    def move_on(self) -> None:
+        """Take a step now, with all that is due: for a clock that was moved by hand, by which nobody stood still."""
+        if not self.failed.done():
+            self._step(has_caught_up=True)
+
     async def shut_down(self) -> None:
         """Have the broker answer who waits and checkpoint what it has; return once it is idle, at once if it failed."""
         if self.failed.done():
@@ -104,18 +109,10 @@ class Driver:
         else:
             self.schedule()
 
-    def _step(self) -> None:
+    def _step(self, *, has_caught_up: bool = False) -> None:
         self._is_scheduled = False
-        self._take_step()
-
-    def _catch_up(self) -> None:
-        if self._is_catching_up:
-            self._take_step(has_caught_up=True)
-            self._is_catching_up = False
-
-    def _take_step(self, *, has_caught_up: bool = False) -> None:
         try:
-            self._move_on(has_caught_up=has_caught_up)
+            self._take_step(has_caught_up=has_caught_up)
         except Exception as error:  # noqa: BLE001 (whatever it is, it is told)
             self._fail(error)
 
@@ -135,7 +132,7 @@ class Driver:
             connection.is_closing = True
             sender.send_responses(now)
 
-    def _move_on(self, *, has_caught_up: bool) -> None:
+    def _take_step(self, *, has_caught_up: bool) -> None:
         now = self.clock.now()
         try:
             if has_caught_up or self._is_time_up(now):
@@ -160,6 +157,11 @@ class Driver:
         self._is_catching_up = True
         self._loop.call_soon(self._loop.call_soon, self._catch_up)
         return False
+
+    def _catch_up(self) -> None:
+        if self._is_catching_up:
+            self._step(has_caught_up=True)
+            self._is_catching_up = False
 
     def _start_work(self, now: Instant) -> bool:
         works = self.broker.take_work(now)

@@ -90,7 +90,7 @@ class Server:
 
     @property
     def driver(self) -> Driver:
-        """What moves the broker on: for clocks that are moved by hand.
+        """What moves the broker on; its `move_on` is for clocks that are moved by hand, after each such move.
 
         Raises:
             RuntimeError: the server has not been started.

@@ -165,7 +165,7 @@ class RunningBroker:
 
     async def _advance(self, clock: ManualClock, duration_ms: int) -> None:
         clock.advance(duration_ms)
-        self._thread.server.driver.schedule()
+        self._thread.server.driver.move_on()
 
     def _partition_count(self, topic: str) -> int:
         wanted = MetadataRequest(topics=[MetadataRequestTopic(name=topic)], allow_auto_topic_creation=False)
