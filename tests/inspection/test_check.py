@@ -88,7 +88,7 @@ class TestWholeDirectories:
             async def retain() -> None:
                 (log,) = [log for key, log in broker.shard.logs.items() if key.topic_id in broker.metadata.topics_by_id]
                 broker.shard.delete_records(log, 7)
-                kafka._thread.server.driver.move_on()
+                kafka._thread.server.driver.schedule()
 
             kafka._thread.call(retain())
         report = check(tmp_path)
