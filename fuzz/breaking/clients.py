@@ -26,7 +26,7 @@ from dotkafka.testing.history import (
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from confluent_kafka import KafkaError, Message
 
@@ -66,7 +66,7 @@ class Worker:
                 self.step()
             self.end()
         except BaseException as error:  # noqa: BLE001 (whoever stops it raises it)
-            self.failure = error
+            self.failure = self.failure or error
 
     def begin(self) -> None:
         """Make the client."""
@@ -86,12 +86,17 @@ class Worker:
         if self.failure is not None:
             raise self.failure
 
+    def on_error(self, error: KafkaError) -> None:
+        """Fail by what librdkafka calls fatal, as records missing in front of those of an idempotent producer."""
+        if error.fatal():
+            self.failure = self.failure or KafkaException(error)
+
     def pause(self) -> None:
         """Leave time to others, unless it is to stop."""
         self._is_stopping.wait(PAUSE_S)
 
 
-def new_producer(bootstrap: str, *, idempotent: bool) -> Producer:
+def new_producer(bootstrap: str, *, idempotent: bool, on_error: Callable[[KafkaError], None]) -> Producer:
     """Return a producer that tries again for as long as any outage may last."""
     return Producer(
         {
@@ -103,6 +108,7 @@ def new_producer(bootstrap: str, *, idempotent: bool) -> Producer:
             "message.timeout.ms": 120_000,
             "retry.backoff.ms": 20,
             "retry.backoff.max.ms": 200,
+            "error_cb": on_error,  # without one, polling raises SystemError for a fatal error
             **COMMON,
         }
     )
@@ -113,7 +119,7 @@ class Producing(Worker):
 
     def __init__(self, name: str, bootstrap: str, history: History, *, idempotent: bool) -> None:
         self._idempotent = idempotent
-        self._producer = new_producer(bootstrap, idempotent=idempotent)
+        self._producer = new_producer(bootstrap, idempotent=idempotent, on_error=self.on_error)
         self._numbers = itertools.count()
         self.acknowledged = 0
         self._first_error: KafkaError | None = None
@@ -256,7 +262,7 @@ class ChangingTopics(Worker):
     def begin(self) -> None:
         """Make the clients."""
         self._admin = AdminClient({"bootstrap.servers": self._bootstrap, **COMMON})
-        self._producer = new_producer(self._bootstrap, idempotent=True)
+        self._producer = new_producer(self._bootstrap, idempotent=True, on_error=self.on_error)
 
     def step(self) -> None:
         """Take one topic through its life."""

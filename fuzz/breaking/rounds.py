@@ -242,4 +242,4 @@ class Run:
         self.figures.duplicates = sum(
             count - 1 for (_, _, value), count in copies.items() if value.startswith("plain ")
         )
-        self._findings += [str(finding) for finding in check(self._history)]
+        self._findings[:0] = [str(finding) for finding in check(self._history)]  # in front: only the first are told
