@@ -14,8 +14,10 @@ from typing import IO
 
 ROOT = Path(__file__).parents[2]
 START_TIMEOUT_S = 30.0
-FIRST_PORT = 25_000
-PORTS = 5_000
+FIRST_PORT = 20_000
+PORTS = 10_000
+PORTS_EACH = 16
+"""How many ports a process tries before it comes to those that its neighbour tries first."""
 
 
 class ServerProcess:
@@ -113,8 +115,9 @@ def free_port() -> int:
     the same time look in different places: the port has to stay free while no server listens.
     """
     for number in range(PORTS):
-        port = FIRST_PORT + (os.getpid() + number) % PORTS
+        port = FIRST_PORT + (os.getpid() * PORTS_EACH + number) % PORTS
         with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:

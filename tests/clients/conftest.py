@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -25,6 +24,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import pytest
 import trustme
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+from fuzz.breaking.process import free_port as find_free_port
 from tests.clients.group_under_test import PARTITIONS, Group
 from tests.clients.tapped_broker import TappedBroker
 from tests.clients.toolchains import TOOLCHAINS
@@ -137,11 +137,12 @@ class Program:
 
 
 class Server(Program):
-    """A dotkafka server process."""
+    """A dotkafka server process; it listens where the system likes, unless its arguments say where."""
 
     def __init__(self, arguments: Sequence[str | Path], stderr: Path) -> None:
         """Start it and wait until it says where it listens."""
-        super().__init__([sys.executable, "-m", "dotkafka", "serve", *arguments], stderr, threading.Condition())
+        command = [sys.executable, "-m", "dotkafka", "serve", "--listen", "127.0.0.1:0", *arguments]
+        super().__init__(command, stderr, threading.Condition())
         try:
             self.wait_until(self._address, timeout_s=20)
         except BaseException:
@@ -199,9 +200,7 @@ def plain_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]
         yield Address(bootstrap)
         return
     directory = tmp_path_factory.mktemp("server")
-    server = Server(
-        ["--listen", "127.0.0.1:0", "--data", directory / "data", *CONSUMER_GROUP_SETTINGS], directory / "stderr"
-    )
+    server = Server(["--data", directory / "data", *CONSUMER_GROUP_SETTINGS], directory / "stderr")
     yield Address(server.bootstrap)
     server.terminate()
     server.dispose()
@@ -232,7 +231,7 @@ def judged_address(request: pytest.FixtureRequest) -> Address:
     proxy: TappedBroker = request.getfixturevalue("tapped_broker")
     start: Callable[..., Server] = request.getfixturevalue("start_server")
     data: Path = request.getfixturevalue("tmp_path")
-    arguments = ("--listen", "127.0.0.1:0", "--advertise", proxy.address, "--data", data / "data")
+    arguments = ("--advertise", proxy.address, "--data", data / "data")
     proxy.lead_to(start(*arguments, *CONSUMER_GROUP_SETTINGS).bootstrap)
     return Address(proxy.address)
 
@@ -254,7 +253,7 @@ def tls_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
         part.write_to_path(directory / "cert.pem", append=number > 0)
     server = Server(
         [
-            *("--listen", "127.0.0.1:0", "--data", directory / "data"),
+            *("--data", directory / "data"),
             *("--tls-cert", directory / "cert.pem", "--tls-key", directory / "key.pem"),
         ],
         directory / "stderr",
@@ -273,20 +272,8 @@ def address(request: pytest.FixtureRequest) -> Address:
 
 @pytest.fixture
 def free_port() -> int:
-    """A port that nothing listens on, and that no outgoing connection is ever given.
-
-    A client that keeps trying to reach a closed port inside the system's ephemeral range can end up connected to
-    itself, and then the server cannot have the port back; so this one lies below that range.
-    """
-    start = 20_000 + os.getpid() % 5_000
-    for port in range(start, start + 5_000):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    pytest.fail("no free port")
+    """For a server that goes away and comes back."""
+    return find_free_port()
 
 
 # The clients ---------------------------------------------------------------------------------------------------------

@@ -104,7 +104,7 @@ def test_members_outlive_the_broker(
     when their only broker has gone: for each of these a new one joins.
     """
     address = Address(tapped_broker.address)
-    arguments = ("--listen", "127.0.0.1:0", "--advertise", address.bootstrap, "--data", tmp_path / "data")
+    arguments = ("--advertise", address.bootstrap, "--data", tmp_path / "data")
     server = start_server(*arguments)
     tapped_broker.lead_to(server.bootstrap)
     # When its only broker is gone, Java's client forgets all topics and joins again for them, unless told otherwise.

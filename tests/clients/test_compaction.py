@@ -59,7 +59,7 @@ def start_compacted(start_server: Callable[..., Server], tmp_path: Path) -> Call
 
 def compact(start_server: Callable[..., Server], tmp_path: Path, compression: str) -> str:
     """Fill a topic and wait until it is compacted; return the server."""
-    arguments = ["--listen", "127.0.0.1:0", "--data", tmp_path / "data"]
+    arguments = ["--data", tmp_path / "data"]
     arguments += [part for setting in SETTINGS for part in ("--config", setting)]
     server = start_server(*arguments)
     admin = AdminClient({"bootstrap.servers": server.bootstrap})

@@ -117,7 +117,7 @@ def test_members_outlive_the_broker(
 ) -> None:
     """The broker is killed and comes back: they go on with what they have, in the same epoch."""
     address = Address(tapped_broker.address)
-    where = ("--listen", "127.0.0.1:0", "--advertise", address.bootstrap, "--data", tmp_path / "data")
+    where = ("--advertise", address.bootstrap, "--data", tmp_path / "data")
     arguments = (*where, *CONSUMER_GROUP_SETTINGS)
     server = start_server(*arguments)
     tapped_broker.lead_to(server.bootstrap)

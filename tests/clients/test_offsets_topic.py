@@ -45,7 +45,7 @@ def test_kafkas_tools_read_it(
     ask_java: Callable[..., dict[str, Any]],
 ) -> None:
     """Groups of both protocols, their offsets, and that a group was deleted: Kafka's formatters print what ours do."""
-    server = start_server("--listen", "127.0.0.1:0", "--data", tmp_path / "data")
+    server = start_server("--data", tmp_path / "data")
     address = Address(server.bootstrap)
     topic = create_topic(address, 2)
     library = client("confluent_kafka")

@@ -47,7 +47,7 @@ def test_consumers_go_on_with_what_is_left(start_server: Callable[..., Server], 
 
     Whether there is anything to see can only be asked for: no client is told.
     """
-    arguments = ("--listen", "127.0.0.1:0", "--data", tmp_path / "data")
+    arguments = ("--data", tmp_path / "data")
     server = start_server(*arguments, "--config", "log.retention.check.interval.ms=50")
     settings: dict[str, Any] = {"bootstrap.servers": server.bootstrap}
     admin = AdminClient(settings)
@@ -88,7 +88,7 @@ def test_deleted_data_leave_the_disk(start_server: Callable[..., Server], tmp_pa
     data = tmp_path / "data"
     settings = ("log.retention.check.interval.ms=50", "checkpoint.interval.ms=50", "checkpoint.bytes=200000")
     arguments = [part for setting in settings for part in ("--config", setting)]
-    server = start_server("--listen", "127.0.0.1:0", "--data", data, *arguments)
+    server = start_server("--data", data, *arguments)
     admin = AdminClient({"bootstrap.servers": server.bootstrap})
     topic = NewTopic(TOPIC, 1, 1, config={"retention.bytes": "1000000"})
     admin.create_topics([topic])[TOPIC].result(TIMEOUT_S)
