@@ -76,6 +76,7 @@ from dotkafka.records.legacy import encode_message_set
 from dotkafka.records.record import Record
 from dotkafka.testing.history import (
     Anomaly,
+    Assigned,
     Healed,
     History,
     Mark,
@@ -164,8 +165,16 @@ class Wire:
             SyncGroupResponse(assignment=encode_assignment({"t": partitions}, 0)),
         )
 
-    def beat(self, member: str, present: int, *, owns: Sequence[int] | None = None, **answer: Any) -> None:
-        """A heartbeat of the consumer protocol; the answer has an epoch and what is assigned."""
+    def beat(
+        self,
+        member: str,
+        present: int,
+        *,
+        owns: Sequence[int] | None = None,
+        instance_id: str | None = None,
+        **answer: Any,
+    ) -> None:
+        """A heartbeat of the consumer protocol; the answer has an epoch, what is assigned, and a new member's id."""
         self.call(
             ApiKey.CONSUMER_GROUP_HEARTBEAT,
             1,
@@ -173,10 +182,11 @@ class Wire:
                 "g",
                 member,
                 present,
+                instance_id=instance_id,
                 topic_partitions=None if owns is None else [heartbeats.TopicPartitions(T_ID, owns)],
             ),
             heartbeats.ConsumerGroupHeartbeatResponse(
-                member_id=member,
+                member_id=answer.get("own_id", member),
                 member_epoch=answer.get("epoch", present),
                 assignment=heartbeats.Assignment([heartbeats.TopicPartitions(T_ID, answer["assigned"])])
                 if "assigned" in answer
@@ -599,6 +609,20 @@ def test_a_member_of_the_consumer_protocol_leaves(history: History, wire: Wire) 
     wire.beat("b", 0, epoch=1, assigned=[1])
     wire.beat("c", 0, epoch=1, assigned=[0])
     assert anomalies(history) == []
+
+
+@pytest.mark.parametrize("asked", ["", "a-1"])
+def test_a_static_member_of_the_consumer_protocol(history: History, wire: Wire, asked: str) -> None:
+    """It names its instance when it joins, and not again; the broker chooses the member id of who has none."""
+    wire.beat(asked, 0, epoch=1, assigned=[0, 1], instance_id="i", own_id="a-1")
+    wire.beat("b", 0, epoch=2, assigned=[])
+    wire.beat("a-1", 1, assigned=[0])
+    wire.beat("a-1", 1, owns=[0], epoch=2)
+    wire.beat("b", 2, assigned=[1])
+    wire.beat("a-1", -2, instance_id="i")
+    wire.beat("a-2", 0, epoch=2, assigned=[0], instance_id="i")
+    assert anomalies(history) == []
+    assert {each.client for each in history.operations if isinstance(each, Assigned)} == {"i", "b"}
 
 
 # Offsets -------------------------------------------------------------------------------------------------------------

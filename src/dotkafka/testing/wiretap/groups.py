@@ -46,6 +46,8 @@ class GroupCalls:
         self._types: dict[str, str] = {}
         self._generations: dict[str, int] = {}
         """The highest of each group so far."""
+        self._instances: dict[tuple[str, str], str] = {}
+        """Of static members, by group and member id: those of the consumer protocol do not name theirs every time."""
         self._committed: dict[str, set[Partition]] = defaultdict(set)
         """What each group has ever tried to commit."""
 
@@ -111,7 +113,7 @@ class GroupCalls:
 
     def consumer_group_heartbeat(self, _client: str, request: ConsumerGroupHeartbeatRequest) -> Call:
         """ConsumerGroupHeartbeat (KIP-848): a `Heartbeat`, what is `Revoked` by then, and what is `Assigned` by it."""
-        group, member = request.group_id, request.instance_id or request.member_id
+        group, member = request.group_id, self._name_of(request.group_id, request.member_id, request.instance_id)
         if request.member_epoch <= JOINING_EPOCH:
             self._keep(group, member, ())
         elif request.topic_partitions is not None:
@@ -125,9 +127,10 @@ class GroupCalls:
             if response.error_code != ErrorCode.NONE or response.member_epoch < JOINING_EPOCH:
                 return
             self._begin_generation(group, response.member_epoch, before)
+            owner = self._name_of(group, request.member_id or response.member_id or "", request.instance_id)
             if response.assignment is not None:
                 partitions = self._partitions(response.assignment.topic_partitions)
-                self._assign(group, member or response.member_id or "", partitions, response.member_epoch, began)
+                self._assign(group, owner, partitions, response.member_epoch, began)
 
         return Call(answered, [heartbeat])
 
@@ -138,6 +141,11 @@ class GroupCalls:
             if (name := self._scene.name_of(None, topic.topic_id))
             for index in topic.partitions
         ]
+
+    def _name_of(self, group: str, member_id: str, instance_id: str | None) -> str:
+        if instance_id and member_id:
+            self._instances[group, member_id] = instance_id
+        return instance_id or self._instances.get((group, member_id), member_id)
 
     # -- what members own ----------------------------------------------------------------------------------------------
 
@@ -167,7 +175,7 @@ class GroupCalls:
     def offset_commit(self, client: str, request: OffsetCommitRequest) -> Call:
         """OffsetCommit: a `Commit` for each partition."""
         group, generation = request.group_id, request.generation_id_or_member_epoch
-        member = request.group_instance_id or request.member_id or client
+        member = self._name_of(group, request.member_id, request.group_instance_id) or client
         commits: dict[Partition, Commit] = {}
         for topic in request.topics:
             name = self._scene.name_of(topic.name, topic.topic_id)
