@@ -1,9 +1,13 @@
 """kafka-python, driven by tests/clients (the options, commands and events are described in ../README.md)."""
 
 import json
+import os
+import signal
 import sys
 import threading
 import time
+from contextlib import suppress
+from typing import Any
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka.coordinator.assignors.range import RangePartitionAssignor
@@ -15,6 +19,7 @@ TOPIC = OPTIONS["topic"]
 SETTINGS = {"bootstrap_servers": OPTIONS["bootstrap"], "client_id": OPTIONS.get("client_id", "kafka-python")}
 if "ca" in OPTIONS:
     SETTINGS |= {"security_protocol": "SSL", "ssl_cafile": OPTIONS["ca"]}
+PATIENCE_MS = 3_600_000
 ASSIGNORS = {
     "range": RangePartitionAssignor,
     "roundrobin": RoundRobinPartitionAssignor,
@@ -33,10 +38,42 @@ def text(data: bytes | None) -> str | None:
     return None if data is None else data.decode()
 
 
-def set_at_stdin_end(event: threading.Event) -> None:
-    """Wait for the end of stdin, the order to stop."""
-    sys.stdin.read()
-    event.set()
+class StoppedError(Exception):
+    """Stdin has ended, the order to stop."""
+
+
+class Stop:
+    """The order to stop; the one thing that is interrupted by it is a poll."""
+
+    def __init__(self) -> None:
+        self.is_asked_for = False
+        self._is_polling = False
+        signal.signal(signal.SIGUSR1, self._ask_for)
+        threading.Thread(target=self._wait_for_stdin_end, daemon=True).start()
+
+    def _wait_for_stdin_end(self) -> None:
+        sys.stdin.read()
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+    def _ask_for(self, *_: object) -> None:
+        self.is_asked_for = True
+        if self._is_polling:
+            raise StoppedError
+
+    def poll(self, consumer: KafkaConsumer) -> dict[TopicPartition, Any]:
+        """Wait for records, or for the order to stop.
+
+        kafka-python 3.0.12 drops an assignment that comes after the poll that joined has timed out, so none does.
+        """
+        records: dict[TopicPartition, Any] = {}
+        with suppress(StoppedError):
+            self._is_polling = True
+            try:
+                if not self.is_asked_for:
+                    records = consumer.poll(PATIENCE_MS)
+            finally:
+                self._is_polling = False
+        return records
 
 
 def produce() -> None:
@@ -78,8 +115,7 @@ class EmitAssignments(ConsumerRebalanceListener):  # type: ignore[misc]
 
 def member() -> None:
     """Read as a member of the group until there is enough, or stdin ends."""
-    is_asked_to_stop = threading.Event()
-    threading.Thread(target=set_at_stdin_end, args=(is_asked_to_stop,), daemon=True).start()
+    stop = Stop()
     consumer = KafkaConsumer(
         **SETTINGS,
         group_id=OPTIONS["group"],
@@ -95,9 +131,8 @@ def member() -> None:
     wanted = {"pattern": f"^{OPTIONS['pattern']}$"} if "pattern" in OPTIONS else {"topics": [TOPIC]}
     consumer.subscribe(**wanted, listener=EmitAssignments())
     received = 0
-    while received != OPTIONS.get("stop_after") and not is_asked_to_stop.is_set():
-        # kafka-python 3.0.12 drops an assignment that arrives after the poll that joined has timed out: be patient.
-        for partition, messages in consumer.poll(timeout_ms=2000).items():
+    while received != OPTIONS.get("stop_after") and not stop.is_asked_for:
+        for partition, messages in stop.poll(consumer).items():
             for message in messages:
                 received += 1
                 emit(
