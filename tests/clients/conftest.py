@@ -251,13 +251,8 @@ def tls_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
     certificate.private_key_pem.write_to_path(directory / "key.pem")
     for number, part in enumerate(certificate.cert_chain_pems):
         part.write_to_path(directory / "cert.pem", append=number > 0)
-    server = Server(
-        [
-            *("--data", directory / "data"),
-            *("--tls-cert", directory / "cert.pem", "--tls-key", directory / "key.pem"),
-        ],
-        directory / "stderr",
-    )
+    arguments = ("--data", directory / "data", "--tls-cert", directory / "cert.pem", "--tls-key", directory / "key.pem")
+    server = Server(arguments, directory / "stderr")
     yield Address(server.bootstrap, directory / "ca.pem")
     server.terminate()
     server.dispose()

@@ -51,13 +51,19 @@ class GroupCalls:
         self._committed: dict[str, set[Partition]] = defaultdict(set)
         """What each group has ever tried to commit."""
 
+    def _known_as(self, group: str, member_id: str, instance_id: str | None) -> str:
+        """What a member goes by, with what one of its requests says of it."""
+        if instance_id and member_id:
+            self._instances[group, member_id] = instance_id
+        return instance_id or self._instances.get((group, member_id), member_id)
+
     # -- the classic protocol ------------------------------------------------------------------------------------------
 
     def join_group(self, _client: str, request: JoinGroupRequest) -> Call:
         """JoinGroup: what a member does not claim to own any more is `Revoked`, which for eager ones is all of it."""
         group = request.group_id
         self._types[group] = request.protocol_type
-        member = request.group_instance_id or request.member_id
+        member = self._known_as(group, request.member_id, request.group_instance_id)
         claimed: set[Partition] = set()
         for protocol in request.protocols if request.protocol_type == CONSUMER else ():
             claimed.update(_claimed(protocol.metadata))
@@ -73,7 +79,8 @@ class GroupCalls:
     def sync_group(self, _client: str, request: SyncGroupRequest) -> Call:
         """SyncGroup: a member is `Assigned` what it owns."""
         began = self._scene.history.now()
-        group, member = request.group_id, request.group_instance_id or request.member_id
+        group = request.group_id
+        member = self._known_as(group, request.member_id, request.group_instance_id)
 
         def answered(response: SyncGroupResponse) -> None:
             if response.error_code != ErrorCode.NONE or self._types.get(group) != CONSUMER:
@@ -95,7 +102,7 @@ class GroupCalls:
 
     def heartbeat(self, _client: str, request: HeartbeatRequest) -> Call:
         """Heartbeat: the same."""
-        member = request.group_instance_id or request.member_id
+        member = self._known_as(request.group_id, request.member_id, request.group_instance_id)
         heartbeat = self._scene.history.begin(Heartbeat(member, request.group_id, generation=request.generation_id))
 
         def answered(response: HeartbeatResponse) -> None:
@@ -105,15 +112,18 @@ class GroupCalls:
 
     def leave_group(self, _client: str, request: LeaveGroupRequest) -> Call:
         """LeaveGroup: all that was owned is `Revoked`."""
-        for member in (request.member_id, *(each.group_instance_id or each.member_id for each in request.members)):
-            self._keep(request.group_id, member, ())
+        group = request.group_id
+        self._keep(group, self._known_as(group, request.member_id, None), ())
+        for member in request.members:
+            self._keep(group, self._known_as(group, member.member_id, member.group_instance_id), ())
         return Call()
 
     # -- the consumer protocol -----------------------------------------------------------------------------------------
 
     def consumer_group_heartbeat(self, _client: str, request: ConsumerGroupHeartbeatRequest) -> Call:
         """ConsumerGroupHeartbeat (KIP-848): a `Heartbeat`, what is `Revoked` by then, and what is `Assigned` by it."""
-        group, member = request.group_id, self._name_of(request.group_id, request.member_id, request.instance_id)
+        group = request.group_id
+        member = self._known_as(group, request.member_id, request.instance_id)
         if request.member_epoch <= JOINING_EPOCH:
             self._keep(group, member, ())
         elif request.topic_partitions is not None:
@@ -127,7 +137,7 @@ class GroupCalls:
             if response.error_code != ErrorCode.NONE or response.member_epoch < JOINING_EPOCH:
                 return
             self._begin_generation(group, response.member_epoch, before)
-            owner = self._name_of(group, request.member_id or response.member_id or "", request.instance_id)
+            owner = self._known_as(group, request.member_id or response.member_id or "", request.instance_id)
             if response.assignment is not None:
                 partitions = self._partitions(response.assignment.topic_partitions)
                 self._assign(group, owner, partitions, response.member_epoch, began)
@@ -141,11 +151,6 @@ class GroupCalls:
             if (name := self._scene.name_of(None, topic.topic_id))
             for index in topic.partitions
         ]
-
-    def _name_of(self, group: str, member_id: str, instance_id: str | None) -> str:
-        if instance_id and member_id:
-            self._instances[group, member_id] = instance_id
-        return instance_id or self._instances.get((group, member_id), member_id)
 
     # -- what members own ----------------------------------------------------------------------------------------------
 
@@ -175,7 +180,7 @@ class GroupCalls:
     def offset_commit(self, client: str, request: OffsetCommitRequest) -> Call:
         """OffsetCommit: a `Commit` for each partition."""
         group, generation = request.group_id, request.generation_id_or_member_epoch
-        member = self._name_of(group, request.member_id, request.group_instance_id) or client
+        member = self._known_as(group, request.member_id, request.group_instance_id) or client
         commits: dict[Partition, Commit] = {}
         for topic in request.topics:
             name = self._scene.name_of(topic.name, topic.topic_id)
