@@ -10,7 +10,9 @@ import pytest_asyncio
 from dotkafka.protocol.headers import RequestHeader, decode_response_header, encode_request_header
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+
+    import pytest
 
     from dotkafka.protocol.schema import Api
     from dotkafka.server import Server
@@ -89,3 +91,19 @@ async def connect() -> AsyncIterator[Callable[..., Coroutine[Any, Any, RawClient
     # The event loop closes aborted transports in its next turns.
     for _ in range(3):
         await asyncio.sleep(0)
+
+
+@pytest_asyncio.fixture
+async def pass_time(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], Awaitable[None]]:
+    """Stop the clock of the event loop; move it on by seconds, until all that is due then is done."""
+    loop = asyncio.get_running_loop()
+    now_s = loop.time()
+    monkeypatch.setattr(loop, "time", lambda: now_s)
+
+    async def pass_time(seconds: float) -> None:
+        nonlocal now_s
+        now_s += seconds
+        for _ in range(2):  # what is due runs in the next turn of the loop, behind who waits for that
+            await asyncio.sleep(0)
+
+    return pass_time

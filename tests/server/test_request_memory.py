@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import pytest
 
 from dotkafka.protocol.framing import FIRST_BYTES
-from dotkafka.server import request_memory
-from dotkafka.server.request_memory import SCARCE_FIRST_BYTES, RequestMemory
+from dotkafka.server.request_memory import PATIENCE_S, SCARCE_FIRST_BYTES, RequestMemory
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 pytestmark = pytest.mark.asyncio
 
@@ -75,14 +78,16 @@ async def test_sizes_are_believed_only_while_there_is_plenty() -> None:
     assert first.memory.first_bytes == SCARCE_FIRST_BYTES
 
 
-async def test_who_waits_too_long_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_waits_too_long_is_closed(pass_time: Callable[[float], Awaitable[None]]) -> None:
     """What it holds is free then; the one that came later has its own time, and goes on."""
-    monkeypatch.setattr(request_memory, "PATIENCE_S", 0.05)
     stuck, late, *_ = connections(100, 4)
     assert not stuck.hold(100)
-    await asyncio.sleep(0.02)
-    assert not late.hold(30)
-    await asyncio.wait_for(stuck.closed.wait(), 5)
+    await pass_time(0.4 * PATIENCE_S)
+    assert not late.hold(60)
+    await pass_time(0.5 * PATIENCE_S)
+    assert not stuck.closed.is_set()
+    await pass_time(0.2 * PATIENCE_S)
+    assert stuck.closed.is_set()
     assert late.is_read
     assert not late.closed.is_set()
-    assert late.memory.held_bytes == 30
+    assert late.memory.held_bytes == 60
